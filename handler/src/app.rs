@@ -1,0 +1,187 @@
+//! Every long-lived part, wired once; and the life of a serving process.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use crate::clock::Clock;
+use crate::http;
+use crate::import::maintain::{import_dropped, maintain};
+use crate::import::rejects::RejectsFolder;
+use crate::import::watch::WatchedFolder;
+use crate::sample;
+use crate::store::sqlite::folder::{DataFolder, ServingLock};
+use crate::store::sqlite::{Purpose, SqliteStore};
+use crate::store::{Store, StoreError};
+
+/// DESIGN 4 and the contract: looked at once a second.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// CONTRACT 4: not under a host, the process maintains itself every minute.
+const MAINTAIN_EVERY: Duration = Duration::from_mins(1);
+/// How long requests may take to end once the process is told to stop.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// The parts that requests work with. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    /// Where the rows are.
+    pub store: Arc<dyn Store>,
+}
+
+/// A serving process: the parts, and what it does besides answering.
+pub struct Server {
+    app: App,
+    sqlite: Arc<SqliteStore>,
+    folder: DataFolder,
+    rejects: RejectsFolder,
+    listener: TcpListener,
+    _serving: ServingLock,
+}
+
+/// Why a process cannot serve.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Nothing can listen there.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, #[source] io::Error),
+}
+
+impl Server {
+    /// Opens the parts and binds the address.
+    pub async fn start(folder: &DataFolder, listen: SocketAddr) -> Result<Self, StartError> {
+        // Held before the database is opened: a load that leaves indexes out must see us.
+        let serving = folder.lock_for_serving()?;
+        let sqlite = Arc::new(SqliteStore::open(folder, Purpose::Serving, Clock::System)?);
+        let listener = TcpListener::bind(listen)
+            .await
+            .map_err(|e| StartError::Listen(listen, e))?;
+        Ok(Self {
+            app: App {
+                store: Arc::<SqliteStore>::clone(&sqlite),
+            },
+            sqlite,
+            folder: folder.clone(),
+            rejects: RejectsFolder::new(folder.rejects()),
+            listener,
+            _serving: serving,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Loads the sample into a store that was never used.
+    pub async fn load_sample(&self) -> Result<(), StoreError> {
+        if !self.app.store.is_unused().await? {
+            return Ok(());
+        }
+        if let Err(e) = sample::load(&self.app.store, &self.rejects).await {
+            // A catalogue without the sample is still a catalogue.
+            tracing::error!("the sample could not be loaded: {e}");
+        }
+        Ok(())
+    }
+
+    /// Serves until the process is told to stop, then lets requests end.
+    pub async fn run(self) {
+        let caretaker = tokio::spawn(take_care(
+            Arc::clone(&self.app.store),
+            self.sqlite,
+            self.folder,
+            self.rejects,
+        ));
+        let (stopping, stopped) = tokio::sync::watch::channel(());
+        let mut stopped_too = stopped.clone();
+        let serving = warp::serve(http::routes(&self.app))
+            .incoming(self.listener)
+            .graceful(async move {
+                told_to_stop().await;
+                drop(stopping);
+            })
+            .run();
+        tokio::pin!(serving);
+        tokio::select! {
+            () = &mut serving => {}
+            // The sender goes when the process is told to stop.
+            _ = stopped_too.changed() => {
+                if timeout(DRAIN, serving).await.is_err() {
+                    tracing::warn!("some requests did not end in time");
+                }
+            }
+        }
+        // A run in the middle of a batch goes on at its checkpoint next time.
+        caretaker.abort();
+    }
+}
+
+/// What nobody asks for: files that are dropped, runs that are left behind.
+async fn take_care(
+    store: Arc<dyn Store>,
+    sqlite: Arc<SqliteStore>,
+    folder: DataFolder,
+    rejects: RejectsFolder,
+) {
+    let dropped = watch(Arc::clone(&store), folder, rejects.clone());
+    let left_behind = async {
+        let mut ticks = interval(MAINTAIN_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let mended = sqlite.repair_indexes().await;
+            if let Err(e) = mended.and(maintain(&store, &rejects).await) {
+                tracing::warn!("maintenance met an error and tries again: {e}");
+            }
+        }
+    };
+    tokio::join!(dropped, left_behind);
+}
+
+async fn watch(store: Arc<dyn Store>, folder: DataFolder, rejects: RejectsFolder) {
+    let mut watched = WatchedFolder::new(&folder.imports());
+    let mut was_readable = true;
+    let mut ticks = interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        match watched.look() {
+            Ok(uploaded) => {
+                was_readable = true;
+                for path in uploaded {
+                    import_dropped(&store, &rejects, path).await;
+                }
+            }
+            Err(e) if was_readable => {
+                was_readable = false;
+                tracing::warn!("the watched folder cannot be read: {e}");
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+async fn told_to_stop() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut term) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = term.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+            return;
+        }
+    }
+    // Without signals the process serves until it is killed.
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

@@ -1,0 +1,267 @@
+//! What a client asks of `GET /products`, and the link to what comes next.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::{Asin, CategoryId, Invalid, cursor};
+
+/// One page of the catalogue: which products, in which order, from where on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageQuery {
+    /// Only this category; all of them if `None`.
+    pub category: Option<CategoryId>,
+    /// The order.
+    pub sort: Sort,
+    /// At most so many products.
+    pub limit: Limit,
+    /// Only what comes behind this place; from the beginning if `None`.
+    pub after: Option<Position>,
+}
+
+/// The order of a list. Unknown values come last, ties go by asin ascending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Sort {
+    /// By asin, ascending.
+    #[default]
+    Asin,
+    /// Cheapest first.
+    Price,
+    /// Dearest first.
+    PriceDescending,
+    /// Best rated first.
+    StarsDescending,
+    /// Most reviewed first.
+    ReviewsDescending,
+}
+
+impl Sort {
+    /// Every order there is.
+    pub const ALL: [Self; 5] = [
+        Self::Asin,
+        Self::Price,
+        Self::PriceDescending,
+        Self::StarsDescending,
+        Self::ReviewsDescending,
+    ];
+
+    /// The word of the query string.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Asin => "asin",
+            Self::Price => "price",
+            Self::PriceDescending => "-price",
+            Self::StarsDescending => "-stars",
+            Self::ReviewsDescending => "-reviews",
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, Invalid> {
+        Self::ALL
+            .into_iter()
+            .find(|sort| sort.word() == text)
+            .ok_or_else(|| {
+                Invalid::new(
+                    "sort",
+                    "must be one of asin, price, -price, -stars, -reviews",
+                )
+            })
+    }
+}
+
+/// How many products a page may have: 1–1,000.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Limit(u16);
+
+impl Limit {
+    /// CONTRACT 5. A page of a thousand is about 400 kB.
+    pub const MAX: u16 = 1_000;
+
+    /// Reads plain digits.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        text.parse()
+            .ok()
+            .filter(|limit| digits && (1..=Self::MAX).contains(limit))
+            .map(Self)
+            .ok_or_else(|| Invalid::new("limit", "must be a whole number between 1 and 1000"))
+    }
+
+    /// The number.
+    pub fn get(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+impl Default for Limit {
+    /// CONTRACT 5.
+    fn default() -> Self {
+        Self(100)
+    }
+}
+
+/// A place in an ordered list: right behind the product with this key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// The last product's value of the sort column, in its stored unit; `None`
+    /// where it was unknown, and always in the order by asin.
+    pub key: Option<i64>,
+    /// The last product's asin.
+    pub asin: Asin,
+}
+
+impl PageQuery {
+    /// Reads a raw query string; every parameter that is wrong is named.
+    ///
+    /// `code` and `clientId` are the platform's keys and mean nothing here.
+    pub fn parse(raw: &str) -> Result<Self, Vec<Invalid>> {
+        let (given, mut faults) = parameters(raw);
+        let mut keep = |fault| faults.push(fault);
+        let mut query = Self {
+            category: read(
+                &given,
+                "category_id",
+                |t| CategoryId::parse("category_id", t),
+                &mut keep,
+            ),
+            sort: read(&given, "sort", Sort::parse, &mut keep).unwrap_or_default(),
+            limit: read(&given, "limit", Limit::parse, &mut keep).unwrap_or_default(),
+            after: None,
+        };
+        if faults.is_empty()
+            && let Some(text) = given.get("cursor")
+        {
+            match cursor::decode(text, &query) {
+                Ok(position) => query.after = Some(position),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        if faults.is_empty() {
+            Ok(query)
+        } else {
+            Err(faults)
+        }
+    }
+
+    /// Path and query of the page that goes on behind `after`.
+    pub fn link_after(&self, after: &Position) -> String {
+        let mut link = String::from("/products?");
+        if let Some(category) = self.category {
+            // Writing into a String cannot fail.
+            let _ = write!(link, "category_id={}&", category.get());
+        }
+        if self.sort != Sort::default() {
+            let _ = write!(link, "sort={}&", self.sort.word());
+        }
+        if self.limit != Limit::default() {
+            let _ = write!(link, "limit={}&", self.limit.get());
+        }
+        let _ = write!(link, "cursor={}", cursor::encode(after, self));
+        link
+    }
+
+    /// What a cursor is bound to: the same text for every page of one list.
+    pub(super) fn list_name(&self) -> String {
+        let category = self.category.map_or(0, CategoryId::get);
+        format!("products/{category}/{}", self.sort.word())
+    }
+}
+
+const PARAMETERS: [&str; 4] = ["category_id", "sort", "limit", "cursor"];
+const IGNORED: [&str; 2] = ["code", "clientId"];
+
+type Given = BTreeMap<&'static str, String>;
+
+/// The known parameters by name, and a fault for each unknown or repeated one.
+fn parameters(raw: &str) -> (Given, Vec<Invalid>) {
+    let mut given = Given::new();
+    let mut faults = Vec::new();
+    for (name, value) in form_urlencoded::parse(raw.as_bytes()) {
+        if IGNORED.contains(&name.as_ref()) {
+            continue;
+        }
+        let Some(known) = PARAMETERS.into_iter().find(|known| *known == name) else {
+            // Shown back to the sender, so bounded.
+            let name: String = name.chars().take(40).collect();
+            faults.push(Invalid::new(
+                "query",
+                format!("there is no parameter `{name}`"),
+            ));
+            continue;
+        };
+        if given.insert(known, value.into_owned()).is_some() {
+            faults.push(Invalid::new(known, "must be given only once"));
+        }
+    }
+    (given, faults)
+}
+
+fn read<T>(
+    given: &Given,
+    name: &str,
+    parse: impl Fn(&str) -> Result<T, Invalid>,
+    keep: &mut impl FnMut(Invalid),
+) -> Option<T> {
+    parse(given.get(name)?).map_err(keep).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(raw: &str) -> Vec<&'static str> {
+        PageQuery::parse(raw)
+            .unwrap_err()
+            .into_iter()
+            .map(|fault| fault.field)
+            .collect()
+    }
+
+    #[test]
+    fn nothing_asked_is_the_first_hundred_by_asin() {
+        let query = PageQuery::parse("").unwrap();
+        assert_eq!(
+            (query.category, query.sort, query.limit.get()),
+            (None, Sort::Asin, 100)
+        );
+    }
+
+    #[test]
+    fn the_platforms_keys_are_ignored() {
+        assert_eq!(
+            PageQuery::parse("code=x&clientId=y&code=z"),
+            PageQuery::parse("")
+        );
+    }
+
+    #[test]
+    fn every_wrong_parameter_is_named() {
+        assert_eq!(
+            fields("limit=0&sort=title&category_id=x"),
+            ["category_id", "sort", "limit"]
+        );
+        assert_eq!(fields("limit=1&limit=1"), ["limit"]);
+        assert_eq!(fields("limit="), ["limit"]);
+        assert_eq!(fields("limit=1001"), ["limit"]);
+        assert_eq!(fields("cursor=!"), ["cursor"]);
+        let unknown = PageQuery::parse("pages=1").unwrap_err();
+        assert!(unknown[0].reason.contains("`pages`"), "{unknown:?}");
+    }
+
+    #[test]
+    fn the_link_leads_on_in_the_same_list() {
+        let query = PageQuery::parse("category_id=5&sort=-price&limit=7").unwrap();
+        let after = Position {
+            key: Some(1_999),
+            asin: Asin::parse("B01").unwrap(),
+        };
+        let link = query.link_after(&after);
+        let next = PageQuery::parse(link.strip_prefix("/products?").unwrap()).unwrap();
+        assert_eq!(
+            next,
+            PageQuery {
+                after: Some(after),
+                ..query
+            }
+        );
+    }
+}

@@ -1,0 +1,169 @@
+//! `handler import`.
+
+mod progress;
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::Failure;
+use crate::clock::Clock;
+use crate::import::rejects::RejectsFolder;
+use crate::import::source::Source;
+use crate::import::{Options, Outcome, Report, dry_run, import};
+use crate::settings::Settings;
+use crate::store::sqlite::folder::DataFolder;
+use crate::store::sqlite::{Purpose, SqliteStore, peek_categories};
+use crate::store::{Counts, HowStarted, Run, Store};
+use progress::Shown;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// CSV files of products or categories, plain or gzip
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Check the files and report; change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Stop as failed when more rows than this are refused
+    #[arg(long, value_name = "N")]
+    max_rejects: Option<u64>,
+    /// Import files again that were imported before
+    #[arg(long)]
+    again: bool,
+}
+
+/// Imports every file, one after the other; fails if one of them did not end.
+pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure> {
+    let importer = if arguments.dry_run {
+        Importer::Checking(DataFolder::at(&settings.data_dir))
+    } else {
+        let folder = DataFolder::make(&settings.data_dir)?;
+        let store = SqliteStore::open(&folder, Purpose::Loading, Clock::System)?;
+        Importer::Loading(Arc::new(store), RejectsFolder::new(folder.rejects()))
+    };
+    let mut failed = 0;
+    for file in &arguments.files {
+        if let Err(failure) = importer.take(file, &arguments).await {
+            eprintln!("handler: {}: {}", file.display(), failure.message);
+            failed += 1;
+        }
+    }
+    match failed {
+        0 => Ok(()),
+        _ => Err(Failure::new(format!(
+            "{failed} of {} files failed",
+            arguments.files.len()
+        ))),
+    }
+}
+
+enum Importer {
+    Loading(Arc<dyn Store>, RejectsFolder),
+    Checking(DataFolder),
+}
+
+impl Importer {
+    async fn take(&self, file: &Path, arguments: &Arguments) -> Result<(), Failure> {
+        match self {
+            Self::Loading(store, rejects) => load(file, store, rejects, arguments).await,
+            Self::Checking(folder) => check(file, folder, arguments),
+        }
+    }
+}
+
+async fn load(
+    file: &Path,
+    store: &Arc<dyn Store>,
+    rejects: &RejectsFolder,
+    arguments: &Arguments,
+) -> Result<(), Failure> {
+    let how = if arguments.again {
+        HowStarted::Again
+    } else {
+        HowStarted::ByHand
+    };
+    let options = Options {
+        how,
+        rejects_max: arguments.max_rejects,
+    };
+    let begin = Instant::now();
+    let shown = Shown::begin(file);
+    let source = Source::File(file.to_owned());
+    let result = import(store, rejects, source, options, &|now| shown.update(now)).await;
+    shown.end();
+    match result.map_err(Failure::new)? {
+        Outcome::Done(run) => {
+            print_counts(file, &run.counts, begin);
+            print_rejects_file(file, &run, rejects);
+        }
+        Outcome::DoneBefore(run) => println!(
+            "{}: run {} of this file is {}; nothing to do (--again imports it anew)",
+            file.display(),
+            run.id,
+            run.state.word()
+        ),
+        Outcome::HeldElsewhere(run) => {
+            return Err(Failure::new(format!(
+                "run {} goes on in another process",
+                run.id
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn check(file: &Path, folder: &DataFolder, arguments: &Arguments) -> Result<(), Failure> {
+    let known: HashSet<_> = peek_categories(folder)?
+        .into_iter()
+        .map(|category| category.id)
+        .collect();
+    let begin = Instant::now();
+    let shown = Shown::begin(file);
+    let result = dry_run(&Source::File(file.to_owned()), known, &|now| {
+        shown.update(now);
+    });
+    shown.end();
+    let Report { counts, rejects } = result.map_err(Failure::new)?;
+    for reject in &rejects {
+        let column = reject.column.as_deref().unwrap_or("record");
+        println!(
+            "line {}, byte {}: {column} {}",
+            reject.line, reject.byte, reject.reason
+        );
+    }
+    if counts.rejected > rejects.len() as u64 {
+        println!("… and {} more", counts.rejected - rejects.len() as u64);
+    }
+    print_counts(file, &counts, begin);
+    println!("checked only: nothing was changed");
+    match arguments.max_rejects {
+        Some(most) if counts.rejected > most => Err(Failure::new(format!(
+            "{} rows are refused, more than the {most} allowed",
+            counts.rejected
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn print_counts(file: &Path, counts: &Counts, begin: Instant) {
+    let Counts {
+        read,
+        loaded,
+        replaced,
+        rejected,
+    } = counts;
+    println!(
+        "{}: read {read}, loaded {loaded}, replaced {replaced}, rejected {rejected} in {:.1} s",
+        file.display(),
+        begin.elapsed().as_secs_f64()
+    );
+}
+
+fn print_rejects_file(file: &Path, run: &Run, rejects: &RejectsFolder) {
+    if run.counts.rejected > 0 {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        println!("refused rows: {}", rejects.file(run.id, &name).display());
+    }
+}

@@ -1,0 +1,46 @@
+//! `handler serve`.
+
+use super::Failure;
+use crate::app::{Server, StartError};
+use crate::settings::Settings;
+use crate::store::sqlite::folder::DataFolder;
+
+pub(super) async fn run(settings: Settings) -> Result<(), Failure> {
+    let folder = DataFolder::make(&settings.data_dir)?;
+    let server = Server::start(&folder, settings.listen)
+        .await
+        .map_err(|e| match e {
+            StartError::Store(e) => e.into(),
+            listen @ StartError::Listen(..) => Failure::new(listen),
+        })?;
+    server.load_sample().await?;
+    let address = server.address().map_err(Failure::new)?;
+    if !settings.under_host {
+        greet(&folder, &format!("http://{address}"));
+    }
+    server.run().await;
+    Ok(())
+}
+
+/// What a newcomer wants to know: what to open, and where to put files.
+fn greet(folder: &DataFolder, url: &str) {
+    println!(
+        "Vitrine serves the catalogue in {}",
+        folder.path().display()
+    );
+    for path in [
+        "/",
+        "/products",
+        "/products?category_id=3&sort=-stars&limit=5",
+        "/categories",
+        "/category/name?category_id=3",
+        "/category/count",
+        "/health",
+    ] {
+        println!("  {url}{path}");
+    }
+    println!(
+        "Put CSV files into {} to import them; Ctrl-C ends.",
+        folder.imports().display()
+    );
+}

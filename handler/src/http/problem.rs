@@ -1,0 +1,152 @@
+//! The one error an HTTP handler returns, and the one place it becomes a response.
+//!
+//! `Display` is public: it is the `detail` that a client reads. Whatever must stay in the
+//! logs (SQL, paths, driver text) is reachable only through `source()`.
+
+use std::convert::Infallible;
+use std::error::Error as _;
+use std::sync::Arc;
+
+use serde::Serialize;
+use warp::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use warp::http::{HeaderValue, StatusCode};
+use warp::reject::{MethodNotAllowed, Rejection};
+use warp::reply::Response;
+
+use crate::catalog::Invalid;
+use crate::store::StoreError;
+
+/// Seconds after which a client may try again when a part is away.
+const RETRY_SECONDS: u32 = 2;
+
+/// Why a request has no better answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ApiError {
+    /// Parameters that are missing, unknown or malformed.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Invalid(Vec<Invalid>),
+    #[error("no product has the asin `{0}`")]
+    NoSuchProduct(String),
+    #[error("there is no category {0}")]
+    UnknownCategory(u32),
+    #[error("there is nothing at this path")]
+    NotFound,
+    #[error("this path takes GET and HEAD")]
+    MethodNotAllowed,
+    /// Nothing was changed, so the same request may be sent again.
+    #[error("the catalogue cannot be reached, try again shortly")]
+    Unavailable(#[source] Arc<StoreError>),
+    #[error("internal error")]
+    Internal(#[source] Arc<StoreError>),
+}
+
+/// RFC 9457.
+#[derive(Serialize)]
+struct Problem<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance: Option<&'a str>,
+}
+
+impl ApiError {
+    /// The status, the stable word that clients may match on, and what it means in short.
+    fn class(&self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::Invalid(_) => (
+                StatusCode::BAD_REQUEST,
+                "invalid-parameter",
+                "A parameter is not valid",
+            ),
+            Self::NoSuchProduct(_) => (StatusCode::NOT_FOUND, "no-such-product", "No such product"),
+            Self::UnknownCategory(_) => (
+                StatusCode::NOT_FOUND,
+                "unknown-category",
+                "Unknown category",
+            ),
+            Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "Not found"),
+            Self::MethodNotAllowed => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method-not-allowed",
+                "Method not allowed",
+            ),
+            Self::Unavailable(_) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                "A part is away",
+            ),
+            Self::Internal(_) => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal",
+                "Internal error",
+            ),
+        }
+    }
+
+    /// The response about the resource `instance`.
+    pub(super) fn respond(&self, instance: Option<&str>) -> Response {
+        let (status, word, title) = self.class();
+        if let Some(cause) = self.source() {
+            tracing::error!(error.code = word, error.cause = ?cause, "request failed: {self}");
+        }
+        let problem = Problem {
+            r#type: format!("/problems/{word}"),
+            title,
+            status: status.as_u16(),
+            detail: self.to_string(),
+            instance,
+        };
+        let body = serde_json::to_vec(&problem).expect("texts and numbers serialise");
+        let mut response = Response::new(body.into());
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        match self {
+            Self::MethodNotAllowed => {
+                headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            }
+            Self::Unavailable(_) => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        if error.may_pass() {
+            Self::Unavailable(Arc::new(error))
+        } else {
+            Self::Internal(Arc::new(error))
+        }
+    }
+}
+
+impl From<Vec<Invalid>> for ApiError {
+    fn from(faults: Vec<Invalid>) -> Self {
+        Self::Invalid(faults)
+    }
+}
+
+impl From<Invalid> for ApiError {
+    fn from(fault: Invalid) -> Self {
+        Self::Invalid(vec![fault])
+    }
+}
+
+/// What routing refuses: a known path asked in another way, or an unknown path.
+pub(super) async fn of_rejection(rejection: Rejection) -> Result<Response, Infallible> {
+    let error = if rejection.find::<MethodNotAllowed>().is_some() {
+        ApiError::MethodNotAllowed
+    } else {
+        ApiError::NotFound
+    };
+    Ok(error.respond(None))
+}

@@ -1,0 +1,318 @@
+//! From a file to rows: one pipeline, whatever the source and the store.
+//!
+//! `source → records → rows → batches` runs on a thread of its own, since it is work for
+//! a processor; the batches go through a bounded channel to the store, so a slow database
+//! slows the reading and memory does not grow with the file. What makes a killed import
+//! end like an undisturbed one is in the store: a batch and its checkpoint are one
+//! transaction (see [`crate::store::import_run`]).
+
+mod batches;
+mod clean;
+pub mod maintain;
+mod records;
+pub mod rejects;
+mod rows;
+pub mod source;
+pub mod watch;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use crate::catalog::CategoryId;
+use crate::store::{
+    Claim, Claimed, Counts, End, HowStarted, Lease, Reject, Run, RunState, Store, StoreError,
+};
+use batches::{Batches, KnownCategories};
+use rejects::RejectsFolder;
+use source::{Source, SourceError, SourceState};
+
+/// One batch in the channel, one being made, one being written.
+const BATCHES_WAITING: usize = 1;
+/// How many refused rows a dry run shows.
+const REJECTS_SHOWN: usize = 20;
+
+/// What may be said about an import when it is started.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Who asks.
+    pub how: HowStarted,
+    /// More refused rows than this end the run as failed.
+    pub rejects_max: Option<u64>,
+}
+
+/// How an import ended that met no error.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The file is in the catalogue.
+    Done(Run),
+    /// This state of the file was dealt with before: there was nothing to do.
+    DoneBefore(Run),
+    /// Another process is at it.
+    HeldElsewhere(Run),
+}
+
+/// Why an import did not end well. Fit to be shown to whoever started it.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// The file cannot be opened; no run was started.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The run has failed, with what was right before the fault in the catalogue.
+    #[error("{0}")]
+    Failed(String),
+    /// The run rests and will be taken up again.
+    #[error("{0} (the run rests and goes on when it is started again)")]
+    Paused(String),
+    /// Somebody else has the run now.
+    #[error("run {} is {} elsewhere: this one stops", .0.id, .0.state.word())]
+    Lost(Box<Run>),
+    /// The store could not be asked.
+    #[error("{}", with_cause(.0))]
+    Store(#[from] StoreError),
+}
+
+/// How far an import has come.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Progress {
+    /// Bytes of the source read, as it is stored.
+    pub bytes: u64,
+    /// Bytes of the source in all.
+    pub bytes_total: u64,
+    /// What became of the rows.
+    pub counts: Counts,
+}
+
+/// Is told how far an import has come, after every batch.
+pub type Watcher<'a> = dyn Fn(Progress) + Send + Sync + 'a;
+
+/// What a dry run found.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// What would become of the rows; rows of one asin that lie far apart count as loaded.
+    pub counts: Counts,
+    /// The first refused rows.
+    pub rejects: Vec<Reject>,
+}
+
+/// Imports one state of a source into the store.
+pub async fn import(
+    store: &Arc<dyn Store>,
+    rejects: &RejectsFolder,
+    source: Source,
+    options: Options,
+    watcher: &Watcher<'_>,
+) -> Result<Outcome, ImportError> {
+    let state = source.state()?;
+    let claim = Claim {
+        source: state.uri.clone(),
+        etag: state.etag.clone(),
+        size: state.size,
+        how: options.how,
+    };
+    match store.claim_run(&claim).await? {
+        Claimed::Ended(run) => Ok(Outcome::DoneBefore(*run)),
+        Claimed::HeldElsewhere(run) => Ok(Outcome::HeldElsewhere(*run)),
+        Claimed::Ours(run, lease) => {
+            tracing::info!(
+                import.id = run.id.0,
+                attempt = run.attempt,
+                source = run.source,
+                "import begins"
+            );
+            let work = Work {
+                store,
+                rejects,
+                lease,
+                options,
+                watcher,
+            };
+            work.carry_through(source, state, *run).await
+        }
+    }
+}
+
+/// Checks a file and changes nothing.
+pub fn dry_run(
+    source: &Source,
+    known: HashSet<CategoryId>,
+    watcher: &Watcher<'_>,
+) -> Result<Report, ImportError> {
+    let state = source.state()?;
+    let text = source.open(&state, 0)?;
+    let stored_bytes = text.stored_bytes();
+    let categories = KnownCategories { known, made: 0 };
+    let mut batches = Batches::begin(text, categories, 10_000).map_err(ImportError::Failed)?;
+    let mut report = Report::default();
+    while let Some(batch) = batches
+        .next_batch()
+        .map_err(|fault| ImportError::Failed(fault.to_string()))?
+    {
+        let rejected = batch.rejects.len() as u64;
+        report.counts.read += batch.read;
+        report.counts.replaced += batch.replaced;
+        report.counts.rejected += rejected;
+        report.counts.loaded += batch.read - batch.replaced - rejected;
+        let room = REJECTS_SHOWN - report.rejects.len();
+        report.rejects.extend(batch.rejects.into_iter().take(room));
+        watcher(Progress {
+            bytes: stored_bytes.get(),
+            bytes_total: state.size,
+            counts: report.counts,
+        });
+    }
+    Ok(report)
+}
+
+/// A run that is ours, and what it works with.
+struct Work<'a> {
+    store: &'a Arc<dyn Store>,
+    rejects: &'a RejectsFolder,
+    lease: Lease,
+    options: Options,
+    watcher: &'a Watcher<'a>,
+}
+
+/// Why the loading stopped before the end of the file.
+enum Stop {
+    /// Trying again would not help.
+    ForGood(String),
+    /// Trying again may help.
+    ForNow(String),
+    /// The store said no.
+    Store(StoreError),
+}
+
+impl Work<'_> {
+    async fn carry_through(
+        &self,
+        source: Source,
+        state: SourceState,
+        run: Run,
+    ) -> Result<Outcome, ImportError> {
+        let name = state.name.clone();
+        let loaded = match run.state {
+            RunState::Indexing => Ok(()),
+            _ => self.load(source, state, &run).await,
+        };
+        let finished = match loaded {
+            Ok(()) => self.finish(&run, &name).await,
+            Err(stop) => Err(stop),
+        };
+        match finished {
+            Ok(run) => Ok(Outcome::Done(run)),
+            Err(stop) => Err(self.stop(stop, &run, &name).await),
+        }
+    }
+
+    /// Applies what lies behind the run's checkpoint.
+    async fn load(&self, source: Source, state: SourceState, run: &Run) -> Result<(), Stop> {
+        let known = self.store.categories().await.map_err(Stop::Store)?;
+        let categories = KnownCategories {
+            known: known.into_iter().map(|category| category.id).collect(),
+            made: run.categories_made,
+        };
+        let (from, bytes_total) = (run.checkpoint.clone(), state.size);
+        let batch_rows = self.store.batch_rows();
+        let begin = batches::text_offset(&from);
+        let text = source.open(&state, begin).map_err(SourceError::into_stop)?;
+        let stored_bytes = text.stored_bytes();
+        let (send, mut batches) = mpsc::channel(BATCHES_WAITING);
+        let reading = tokio::task::spawn_blocking(move || {
+            let mut all = if from.offset == 0 {
+                Batches::begin(text, categories, batch_rows)
+            } else {
+                Batches::resume(text, &from, categories, batch_rows)
+            }
+            .map_err(Stop::ForGood)?;
+            while let Some(batch) = all.next_batch().map_err(batches::Fault::into_stop)? {
+                if send.blocking_send(batch).is_err() {
+                    // The other side has stopped, and knows why.
+                    return Ok(());
+                }
+            }
+            source.is_unchanged(&state).map_err(SourceError::into_stop)
+        });
+        while let Some(batch) = batches.recv().await {
+            let committed = self
+                .store
+                .commit_batch(&self.lease, batch)
+                .await
+                .map_err(Stop::Store)?;
+            let counts = committed.counts;
+            (self.watcher)(Progress {
+                bytes: stored_bytes.get(),
+                bytes_total,
+                counts,
+            });
+            if let Some(most) = self
+                .options
+                .rejects_max
+                .filter(|most| counts.rejected > *most)
+            {
+                return Err(Stop::ForGood(format!(
+                    "{} rows are refused, more than the {most} allowed",
+                    counts.rejected
+                )));
+            }
+        }
+        reading.await.map_err(|e| Stop::ForNow(e.to_string()))?
+    }
+
+    async fn finish(&self, run: &Run, name: &str) -> Result<Run, Stop> {
+        self.store
+            .finish_loading(&self.lease)
+            .await
+            .map_err(Stop::Store)?;
+        self.rejects
+            .write(self.store.as_ref(), run.id, name)
+            .await
+            .map_err(Stop::ForNow)?;
+        self.store
+            .end_run(&self.lease, End::Done)
+            .await
+            .map_err(Stop::Store)
+    }
+
+    /// Notes in the run why it stopped, as far as the store lets us.
+    async fn stop(&self, stop: Stop, run: &Run, name: &str) -> ImportError {
+        let end = match stop {
+            Stop::Store(StoreError::RunLost) => return self.lost(run).await,
+            Stop::ForGood(reason) => End::Failed(reason),
+            Stop::ForNow(reason) => End::Paused(reason),
+            Stop::Store(e) if e.may_pass() => End::Paused(with_cause(&e)),
+            Stop::Store(e) => End::Failed(with_cause(&e)),
+        };
+        match self.store.end_run(&self.lease, end.clone()).await {
+            Err(StoreError::RunLost) => return self.lost(run).await,
+            // A full disk takes no note either; the lease lapses and the run is taken up.
+            Err(e) => tracing::warn!(import.id = run.id.0, "cannot note why the run stopped: {e}"),
+            Ok(_) => {
+                if let Err(e) = self.rejects.write(self.store.as_ref(), run.id, name).await {
+                    tracing::warn!(import.id = run.id.0, "cannot write the refused rows: {e}");
+                }
+            }
+        }
+        match end {
+            End::Paused(reason) => ImportError::Paused(reason),
+            End::Failed(reason) => ImportError::Failed(reason),
+            End::Done => unreachable!("a stop is not an end"),
+        }
+    }
+
+    async fn lost(&self, run: &Run) -> ImportError {
+        match self.store.run(run.id).await {
+            Ok(now) => ImportError::Lost(Box::new(now.unwrap_or_else(|| run.clone()))),
+            Err(e) => ImportError::Store(e),
+        }
+    }
+}
+
+/// The error and what lies under it, for people at the command line and in the logs.
+fn with_cause(error: &StoreError) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}

@@ -1,0 +1,357 @@
+//! Checked rows, gathered into batches for the store.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+
+use super::Stop;
+use super::records::{DIGESTED_BYTES, Met, RECORD_BYTES_MAX, Records};
+use super::rows::{Layout, Row};
+use super::source::Text;
+use crate::catalog::{Asin, Category, CategoryId, Invalid, Product};
+use crate::store::{Batch, Checkpoint, Reject, Rows};
+
+/// Bytes of refused records that end a batch early, so that a file of nothing but rubbish
+/// stays as flat in memory as any other.
+const REJECT_BYTES_MAX: usize = 4 * 1_024 * 1_024;
+/// CONTRACT 7: categories that the products of one file may make.
+const CATEGORIES_MADE_MAX: u32 = 1_000;
+/// CONTRACT 7: categories in all.
+const CATEGORIES_MAX: usize = 2_000;
+
+/// The categories that exist, or will once the batches made so far are applied.
+#[derive(Debug, Default)]
+pub(super) struct KnownCategories {
+    pub(super) known: HashSet<CategoryId>,
+    /// How many of them this file's products made, in earlier attempts to go on too.
+    pub(super) made: u32,
+}
+
+impl KnownCategories {
+    /// Lets a category in that a file names; `field` is to blame if there is no room.
+    fn admit(&mut self, field: &'static str, id: CategoryId) -> Result<(), Invalid> {
+        if self.known.len() >= CATEGORIES_MAX && !self.known.contains(&id) {
+            let reason = format!("is a new category, and there are {CATEGORIES_MAX} already");
+            return Err(Invalid::new(field, reason));
+        }
+        self.known.insert(id);
+        Ok(())
+    }
+
+    /// Lets a category in that a product mentions; the store makes it if need be.
+    fn admit_unnamed(&mut self, id: CategoryId) -> Result<(), Invalid> {
+        if self.known.contains(&id) {
+            return Ok(());
+        }
+        if self.made >= CATEGORIES_MADE_MAX {
+            return Err(Invalid::new(
+                "category_id",
+                format!("is not known, and this file has made {CATEGORIES_MADE_MAX} already"),
+            ));
+        }
+        self.admit("category_id", id)?;
+        self.made += 1;
+        Ok(())
+    }
+}
+
+/// A fault of the text behind which nothing can be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", describe(*.offset, .error))]
+pub(super) struct Fault {
+    offset: u64,
+    error: io::Error,
+}
+
+impl Fault {
+    /// A truncated or damaged stream stays so; other faults of reading may pass.
+    pub(super) fn into_stop(self) -> Stop {
+        match self.error.kind() {
+            io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::InvalidData
+            | io::ErrorKind::InvalidInput => Stop::ForGood(self.to_string()),
+            _ => Stop::ForNow(self.to_string()),
+        }
+    }
+}
+
+fn describe(offset: u64, error: &io::Error) -> String {
+    let what = match error.kind() {
+        io::ErrorKind::UnexpectedEof => "the gzip stream ends too early".to_owned(),
+        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
+            format!("the gzip stream is damaged ({error})")
+        }
+        _ => format!("reading failed: {error}"),
+    };
+    format!("{what}, behind byte {offset} of the text; every whole record before it is kept")
+}
+
+/// Makes batches of a text.
+pub(super) struct Batches {
+    records: Records<Text>,
+    layout: Layout,
+    columns: String,
+    categories: KnownCategories,
+    rows_max: usize,
+    /// Where the next batch begins.
+    start: u64,
+    fault: Option<Fault>,
+    is_done: bool,
+}
+
+impl Batches {
+    /// Reads the header; the error says why this is not a file to import.
+    pub(super) fn begin(
+        text: Text,
+        categories: KnownCategories,
+        rows_max: usize,
+    ) -> Result<Self, String> {
+        let unreadable = |e: io::Error| describe(0, &e);
+        let mut records = Records::begin(text).map_err(unreadable)?;
+        match records.advance().map_err(unreadable)? {
+            Met::End => return Err("the file is empty: its first line must be a header".to_owned()),
+            Met::Broken(what) => return Err(format!("unknown header: the first line {what}")),
+            Met::Record => {}
+        }
+        let header: Vec<String> = (0..records.width())
+            .map(|i| String::from_utf8_lossy(records.field(i)).trim().to_owned())
+            .collect();
+        let layout = Layout::parse(&header)?;
+        Ok(Self::new(
+            records,
+            layout,
+            header.join(","),
+            categories,
+            rows_max,
+            0,
+        ))
+    }
+
+    /// Goes on behind a checkpoint; the text begins where [`text_offset`] says.
+    pub(super) fn resume(
+        text: Text,
+        from: &Checkpoint,
+        categories: KnownCategories,
+        rows_max: usize,
+    ) -> Result<Self, String> {
+        let header: Vec<String> = from.columns.split(',').map(str::to_owned).collect();
+        let layout = Layout::parse(&header)?;
+        let records = Records::resume(text, from).map_err(|e| describe(from.offset, &e))?;
+        let records = records.ok_or_else(|| {
+            format!(
+                "the text before byte {} is no longer the one that was read",
+                from.offset
+            )
+        })?;
+        Ok(Self::new(
+            records,
+            layout,
+            from.columns.clone(),
+            categories,
+            rows_max,
+            from.offset,
+        ))
+    }
+
+    fn new(
+        records: Records<Text>,
+        layout: Layout,
+        columns: String,
+        categories: KnownCategories,
+        rows_max: usize,
+        start: u64,
+    ) -> Self {
+        Self {
+            records,
+            layout,
+            columns,
+            categories,
+            rows_max,
+            start,
+            fault: None,
+            is_done: false,
+        }
+    }
+
+    /// The next batch. Whole records before a fault of the text come first, then the fault.
+    pub(super) fn next_batch(&mut self) -> Result<Option<Batch>, Fault> {
+        if let Some(fault) = self.fault.take() {
+            self.is_done = true;
+            return Err(fault);
+        }
+        if self.is_done {
+            return Ok(None);
+        }
+        let mut gathered = Gathered::default();
+        let mut end = None;
+        while gathered.read < self.rows_max as u64 && gathered.reject_bytes < REJECT_BYTES_MAX {
+            match self.gather(&mut gathered) {
+                Ok(true) => end = Some(self.records.checkpoint(&self.columns)),
+                Ok(false) => {
+                    self.is_done = true;
+                    break;
+                }
+                Err(error) => {
+                    self.fault = Some(Fault {
+                        offset: self.records.byte(),
+                        error,
+                    });
+                    break;
+                }
+            }
+        }
+        // A file with a header and no rows is one empty batch: the run has begun.
+        if end.is_none() && self.start == 0 && self.is_done {
+            end = Some(self.records.checkpoint(&self.columns));
+        }
+        match end {
+            Some(end) => Ok(Some(self.batch(gathered, end))),
+            None if self.fault.is_some() => self.next_batch(),
+            None => Ok(None),
+        }
+    }
+
+    /// Takes the next record in; `false` at the end of the text.
+    fn gather(&mut self, gathered: &mut Gathered) -> io::Result<bool> {
+        match self.records.advance()? {
+            Met::End => return Ok(false),
+            Met::Broken(what) => self.refuse_first_line(what.to_owned(), gathered)?,
+            Met::Record => self.take_record(gathered)?,
+        }
+        gathered.read += 1;
+        Ok(true)
+    }
+
+    fn take_record(&mut self, gathered: &mut Gathered) -> io::Result<()> {
+        let (has, should) = (self.records.width(), self.layout.width());
+        if has != should {
+            let reason = format!("has {has} fields where the header has {should}");
+            if self.records.spans_lines() {
+                // Most likely an unclosed quote that has swallowed other records.
+                self.refuse_first_line(reason, gathered)?;
+            } else {
+                self.refuse_record(None, reason, gathered);
+            }
+            return Ok(());
+        }
+        let row = self.layout.check(&self.records);
+        if let Err(Invalid { field, reason }) = row.and_then(|row| self.admit(row, gathered)) {
+            self.refuse_record(Some(field), reason, gathered);
+        }
+        Ok(())
+    }
+
+    /// Refuses the first line alone; what follows is read again as records of its own.
+    fn refuse_first_line(&mut self, reason: String, gathered: &mut Gathered) -> io::Result<()> {
+        let record = String::from_utf8_lossy(self.records.first_line()).into_owned();
+        gathered.refuse(self.reject(None, reason, record));
+        self.records.give_up_first_line()
+    }
+
+    fn refuse_record(&self, column: Option<&str>, reason: String, gathered: &mut Gathered) {
+        let record = String::from_utf8_lossy(self.records.raw()).into_owned();
+        gathered.refuse(self.reject(column, reason, record));
+    }
+
+    fn reject(&self, column: Option<&str>, reason: String, record: String) -> Reject {
+        Reject {
+            line: self.records.start_line(),
+            byte: self.records.byte(),
+            column: column.map(str::to_owned),
+            reason,
+            record,
+        }
+    }
+
+    fn admit(&mut self, row: Row, gathered: &mut Gathered) -> Result<(), Invalid> {
+        match row {
+            Row::Product(product) => {
+                self.categories.admit_unnamed(product.category_id)?;
+                gathered.products.put(product.asin, *product);
+            }
+            Row::Category(category) => {
+                self.categories.admit("id", category.id)?;
+                gathered.categories.put(category.id, category);
+            }
+        }
+        Ok(())
+    }
+
+    fn batch(&mut self, gathered: Gathered, end: Checkpoint) -> Batch {
+        let start = std::mem::replace(&mut self.start, end.offset);
+        let replaced = gathered.products.replaced + gathered.categories.replaced;
+        let rows = match self.layout {
+            Layout::Products { .. } => Rows::Products {
+                rows: gathered.products.rows,
+                columns: self.layout.product_columns(),
+            },
+            Layout::Categories { .. } => Rows::Categories(gathered.categories.rows),
+        };
+        let (read, rejects) = (gathered.read, gathered.rejects);
+        Batch {
+            start,
+            end,
+            read,
+            replaced,
+            rows,
+            rejects,
+        }
+    }
+}
+
+/// Where the text must begin for [`Batches::resume`].
+pub(super) fn text_offset(checkpoint: &Checkpoint) -> u64 {
+    checkpoint.offset.saturating_sub(DIGESTED_BYTES as u64)
+}
+
+/// The rows of the batch that is being made.
+#[derive(Default)]
+struct Gathered {
+    read: u64,
+    products: LastOf<Asin, Product>,
+    categories: LastOf<CategoryId, Category>,
+    rejects: Vec<Reject>,
+    reject_bytes: usize,
+}
+
+impl Gathered {
+    fn refuse(&mut self, reject: Reject) {
+        debug_assert!(
+            reject.record.len() <= RECORD_BYTES_MAX * 3,
+            "a record is bounded"
+        );
+        self.reject_bytes += reject.record.len();
+        self.rejects.push(reject);
+    }
+}
+
+/// Of rows with one key only the last is kept.
+struct LastOf<K, V> {
+    rows: Vec<V>,
+    at: HashMap<K, usize>,
+    replaced: u64,
+}
+
+impl<K, V> Default for LastOf<K, V> {
+    fn default() -> Self {
+        Self {
+            rows: Vec::new(),
+            at: HashMap::new(),
+            replaced: 0,
+        }
+    }
+}
+
+impl<K: std::hash::Hash + Eq, V> LastOf<K, V> {
+    fn put(&mut self, key: K, row: V) {
+        match self.at.entry(key) {
+            std::collections::hash_map::Entry::Occupied(earlier) => {
+                self.rows[*earlier.get()] = row;
+                self.replaced += 1;
+            }
+            std::collections::hash_map::Entry::Vacant(free) => {
+                free.insert(self.rows.len());
+                self.rows.push(row);
+            }
+        }
+    }
+}

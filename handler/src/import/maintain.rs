@@ -1,0 +1,103 @@
+//! Imports that look after themselves: files that were dropped, runs that were left behind.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::rejects::RejectsFolder;
+use super::source::Source;
+use super::{ImportError, Options, Outcome, import};
+use crate::sample;
+use crate::store::{Claim, Claimed, End, HowStarted, Run, Store, StoreError};
+
+/// Imports one file that was put into the watched folder, and logs what became of it.
+pub async fn import_dropped(store: &Arc<dyn Store>, rejects: &RejectsFolder, path: PathBuf) {
+    let shown = path.display().to_string();
+    log(
+        &shown,
+        import(store, rejects, Source::File(path), DELIVERED, &|_| {}).await,
+    );
+}
+
+/// Takes up the runs whose owner is gone, and prunes what nobody needs any more.
+pub async fn maintain(store: &Arc<dyn Store>, rejects: &RejectsFolder) -> Result<(), StoreError> {
+    for run in store.abandoned_runs().await? {
+        take_up(store, rejects, run).await?;
+    }
+    let pruned = store.prune().await?;
+    if pruned > 0 {
+        tracing::info!(rows = pruned, "refused rows older than 30 days are removed");
+    }
+    Ok(())
+}
+
+const DELIVERED: Options = Options {
+    how: HowStarted::Delivered,
+    rejects_max: None,
+};
+
+/// Goes on with the very state that the run began with: if the source is another by now,
+/// nobody has asked for that one, and the run fails with this as its reason.
+async fn take_up(
+    store: &Arc<dyn Store>,
+    rejects: &RejectsFolder,
+    run: Run,
+) -> Result<(), StoreError> {
+    let source = sample::source(&run.source).unwrap_or_else(|| Source::File((&run.source).into()));
+    let gone = match source.state() {
+        Ok(state) if state.etag == run.etag => None,
+        Ok(_) => Some("the file has changed since the run began".to_owned()),
+        Err(e) => Some(e.to_string()),
+    };
+    match gone {
+        None => {
+            tracing::info!(
+                import.id = run.id.0,
+                "a run was left behind and is taken up"
+            );
+            log(
+                &run.source,
+                import(store, rejects, source, DELIVERED, &|_| {}).await,
+            );
+            Ok(())
+        }
+        Some(reason) => fail(store, &run, reason).await,
+    }
+}
+
+async fn fail(store: &Arc<dyn Store>, run: &Run, reason: String) -> Result<(), StoreError> {
+    let claim = Claim {
+        source: run.source.clone(),
+        etag: run.etag.clone(),
+        size: run.size,
+        how: HowStarted::Delivered,
+    };
+    if let Claimed::Ours(run, lease) = store.claim_run(&claim).await? {
+        tracing::warn!(
+            import.id = run.id.0,
+            "a run was left behind and cannot go on: {reason}"
+        );
+        store.end_run(&lease, End::Failed(reason)).await?;
+    }
+    Ok(())
+}
+
+fn log(source: &str, result: Result<Outcome, ImportError>) {
+    match result {
+        Ok(Outcome::Done(run)) => tracing::info!(
+            import.id = run.id.0,
+            source,
+            read = run.counts.read,
+            loaded = run.counts.loaded,
+            replaced = run.counts.replaced,
+            rejected = run.counts.rejected,
+            "import done"
+        ),
+        Ok(Outcome::DoneBefore(run)) => {
+            tracing::debug!(import.id = run.id.0, source, "imported before");
+        }
+        Ok(Outcome::HeldElsewhere(run)) => {
+            tracing::info!(import.id = run.id.0, source, "another process imports it");
+        }
+        Err(e) => tracing::error!(source, "import stopped: {e}"),
+    }
+}

@@ -1,0 +1,256 @@
+//! Where an import's bytes come from, and whether they are still the same.
+
+use std::fs::{File, Metadata};
+use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::UNIX_EPOCH;
+
+use flate2::read::MultiGzDecoder;
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::Stop;
+
+/// How much of a file's beginning goes into its state.
+const DIGESTED_BYTES: usize = 64 * 1_024;
+/// Read at once from the disk.
+const READ_BYTES: usize = 256 * 1_024;
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+
+/// Something that can be imported.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// A local file.
+    File(PathBuf),
+    /// Bytes that are at hand, under a name of their own.
+    Bytes {
+        /// What stands for them in the run table.
+        uri: String,
+        /// The bytes.
+        content: &'static [u8],
+    },
+}
+
+/// One state of a source: another `etag` as soon as its content may be another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceState {
+    /// The absolute path, or the URI.
+    pub uri: String,
+    /// The last part of the path, for the rejects' file.
+    pub name: String,
+    /// Size, modification time and a digest of the beginning.
+    pub etag: String,
+    /// Bytes as stored.
+    pub size: u64,
+}
+
+/// A source that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// It is there but is no file.
+    #[error("{} is not a file", .0.display())]
+    NotAFile(PathBuf),
+    /// The system says no.
+    #[error("{}: {}", .0.display(), .1)]
+    Io(PathBuf, #[source] io::Error),
+    /// It is another file by now.
+    #[error("{0} has changed while it was read: what was read is kept, import it again")]
+    Changed(String),
+}
+
+impl SourceError {
+    pub(super) fn into_stop(self) -> Stop {
+        match self {
+            Self::Io(..) => Stop::ForNow(self.to_string()),
+            Self::NotAFile(_) | Self::Changed(_) => Stop::ForGood(self.to_string()),
+        }
+    }
+}
+
+impl Source {
+    /// What the source is in this moment.
+    pub fn state(&self) -> Result<SourceState, SourceError> {
+        match self {
+            Self::File(path) => file_state(path).map_err(|e| e.of(path)),
+            Self::Bytes { uri, content } => Ok(SourceState {
+                uri: uri.clone(),
+                name: uri.rsplit([':', '/']).next().unwrap_or(uri).to_owned(),
+                etag: format!("{:032x}", xxh3_128(content)),
+                size: content.len() as u64,
+            }),
+        }
+    }
+
+    /// The decompressed text from `offset` on. A plain file is sought in; gzip has to be
+    /// inflated from its start, and what comes before `offset` is thrown away unparsed.
+    pub fn open(&self, state: &SourceState, offset: u64) -> Result<Text, SourceError> {
+        let stored_bytes = StoredBytes::default();
+        let opened: io::Result<Box<dyn Read + Send>> = match self {
+            Self::File(path) => {
+                File::open(path).and_then(|file| inflated_from(file, offset, stored_bytes.clone()))
+            }
+            Self::Bytes { content, .. } => {
+                inflated_from(Cursor::new(*content), offset, stored_bytes.clone())
+            }
+        };
+        let path = Path::new(&state.uri);
+        let reader = opened.map_err(|e| SourceError::Io(path.to_owned(), e))?;
+        Ok(Text {
+            reader,
+            stored_bytes,
+            offset,
+        })
+    }
+
+    /// Fails if the source is no longer what it was when `state` was taken.
+    pub fn is_unchanged(&self, state: &SourceState) -> Result<(), SourceError> {
+        if self.state()? == *state {
+            Ok(())
+        } else {
+            Err(SourceError::Changed(state.uri.clone()))
+        }
+    }
+}
+
+/// The decompressed text of a source.
+pub struct Text {
+    reader: Box<dyn Read + Send>,
+    stored_bytes: StoredBytes,
+    /// Where in the whole text the first byte lies.
+    pub(super) offset: u64,
+}
+
+impl Text {
+    pub(super) fn stored_bytes(&self) -> StoredBytes {
+        self.stored_bytes.clone()
+    }
+}
+
+impl Read for Text {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.reader.read(buffer)
+    }
+}
+
+/// How many bytes of the stored form were read so far; shared with whoever shows progress.
+#[derive(Debug, Clone, Default)]
+pub(super) struct StoredBytes(Arc<AtomicU64>);
+
+impl StoredBytes {
+    pub(super) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+struct Counted<R> {
+    inner: R,
+    count: StoredBytes,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.count.0.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
+}
+
+fn inflated_from<R: Read + Seek + Send + 'static>(
+    mut stored: R,
+    offset: u64,
+    count: StoredBytes,
+) -> io::Result<Box<dyn Read + Send>> {
+    let mut magic = [0; 2];
+    let is_gzip = read_up_to(&mut stored, &mut magic)? == 2 && magic == GZIP_MAGIC;
+    if is_gzip {
+        stored.seek(SeekFrom::Start(0))?;
+        let stored = BufReader::with_capacity(
+            READ_BYTES,
+            Counted {
+                inner: stored,
+                count,
+            },
+        );
+        let mut text = MultiGzDecoder::new(stored);
+        let skipped = io::copy(&mut (&mut text).take(offset), &mut io::sink())?;
+        if skipped < offset {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(Box::new(text))
+    } else {
+        count.0.store(offset, Ordering::Relaxed);
+        stored.seek(SeekFrom::Start(offset))?;
+        Ok(Box::new(Counted {
+            inner: stored,
+            count,
+        }))
+    }
+}
+
+enum StateFault {
+    NotAFile,
+    Io(io::Error),
+}
+
+impl From<io::Error> for StateFault {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl StateFault {
+    fn of(self, path: &Path) -> SourceError {
+        match self {
+            Self::NotAFile => SourceError::NotAFile(path.to_owned()),
+            Self::Io(e) => SourceError::Io(path.to_owned(), e),
+        }
+    }
+}
+
+fn file_state(path: &Path) -> Result<SourceState, StateFault> {
+    let absolute = path.canonicalize()?;
+    let metadata = std::fs::metadata(&absolute)?;
+    if !metadata.is_file() {
+        return Err(StateFault::NotAFile);
+    }
+    let mut beginning = vec![0; DIGESTED_BYTES];
+    let read = read_up_to(&mut File::open(&absolute)?, &mut beginning)?;
+    let digest = xxh3_128(&beginning[..read]);
+    let name = absolute
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    Ok(SourceState {
+        uri: absolute.to_string_lossy().into_owned(),
+        name,
+        etag: format!(
+            "{}-{}-{digest:032x}",
+            metadata.len(),
+            modified_nanos(&metadata)
+        ),
+        size: metadata.len(),
+    })
+}
+
+pub(super) fn modified_nanos(metadata: &Metadata) -> u128 {
+    let modified = metadata.modified().ok();
+    modified
+        .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
+        .map_or(0, |t| t.as_nanos())
+}
+
+/// Fills the buffer as far as the input goes.
+pub(super) fn read_up_to(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match input.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(filled)
+}

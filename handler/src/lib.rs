@@ -1,0 +1,29 @@
+//! Vitrine: a product catalogue that is imported from a file and served over HTTP.
+//!
+//! The modules, in reading order:
+//!
+//! - [`catalog`]: what the catalogue is made of: products, categories, the query of a page.
+//!   Values that cannot be wrong; no I/O.
+//! - [`store`]: the contract with the database, and SQLite keeping it.
+//! - [`import`]: from a CSV file to rows: reading, cleaning, checking, batches, rejects; and
+//!   the folder that is watched for new files.
+//! - [`http`]: the routes, and what an error looks like to a client.
+//! - [`app`]: every long-lived part, wired once; serving until the process is told to stop.
+//! - [`settings`] and [`secrets`]: what the operator said. [`telemetry`]: what we say.
+//! - [`cli`]: the commands of `handler`. [`doctor`]: each part's line for the operator.
+//! - [`generate`]: synthetic data; [`sample`]: a little of it, in the binary.
+//! - [`clock`]: the time, and one that a test can turn.
+
+pub mod app;
+pub mod catalog;
+pub mod cli;
+pub mod clock;
+pub mod doctor;
+pub mod generate;
+pub mod http;
+pub mod import;
+pub mod sample;
+pub mod secrets;
+pub mod settings;
+pub mod store;
+pub mod telemetry;

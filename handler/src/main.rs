@@ -1,0 +1,10 @@
+//! Command line → settings → App → run; nothing else.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use vitrine::cli::{Cli, run};
+
+fn main() -> ExitCode {
+    run(Cli::parse())
+}

@@ -1,0 +1,54 @@
+//! A little synthetic catalogue in the binary, so that a newcomer has something to look at.
+//!
+//! It is imported like any file, into a store that was never used, and only by `serve`;
+//! the first file of one's own takes it away.
+
+use std::sync::Arc;
+
+use crate::import::rejects::RejectsFolder;
+use crate::import::source::Source;
+use crate::import::{ImportError, Options, import};
+use crate::store::{HowStarted, Store};
+
+/// With what the sources of the sample begin.
+pub const SOURCE: &str = "sample:";
+/// The sample's categories are 1 to this.
+pub const CATEGORIES_MAX: u32 = 5;
+
+const FILES: [(&str, &[u8]); 2] = [
+    (
+        "sample:amazon_categories.csv",
+        include_bytes!("../sample/amazon_categories.csv"),
+    ),
+    (
+        "sample:amazon_products.csv",
+        include_bytes!("../sample/amazon_products.csv"),
+    ),
+];
+
+/// The part of the sample with this name.
+pub fn source(uri: &str) -> Option<Source> {
+    FILES
+        .into_iter()
+        .find(|(name, _)| *name == uri)
+        .map(|(uri, content)| Source::Bytes {
+            uri: uri.to_owned(),
+            content,
+        })
+}
+
+/// Imports the sample.
+pub async fn load(store: &Arc<dyn Store>, rejects: &RejectsFolder) -> Result<(), ImportError> {
+    let options = Options {
+        how: HowStarted::Delivered,
+        rejects_max: None,
+    };
+    for (uri, content) in FILES {
+        let source = Source::Bytes {
+            uri: uri.to_owned(),
+            content,
+        };
+        import(store, rejects, source, options, &|_| {}).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,23 @@
+//! A secret that cannot print itself.
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+/// A password, key or connection string.
+///
+/// `Debug` shows nothing of it, it has no `Display` and does not serialise; its
+/// memory is wiped when it goes. The one way to its text is [`Secret::expose`],
+/// which is easy to search for.
+#[derive(Debug, Clone)]
+pub struct Secret(SecretString);
+
+impl Secret {
+    /// Takes the text over.
+    pub fn new(text: String) -> Self {
+        Self(SecretString::from(text))
+    }
+
+    /// The text, for whoever must send it.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}

@@ -1,0 +1,293 @@
+//! The only reader of the environment.
+//!
+//! | variable | default | meaning |
+//! |---|---|---|
+//! | `FUNCTIONS_CUSTOMHANDLER_PORT` | – | set by the Functions host: listen on 127.0.0.1 and this port |
+//! | `VITRINE_LISTEN` | `127.0.0.1:7071` | address when not under a host |
+//! | `VITRINE_DATA_DIR` | `.vitrine` | embedded database, blob folder, rejects |
+//! | `VITRINE_EMBEDDED` | – | `true` allows embedded parts in production |
+//! | `AZURE_FUNCTIONS_ENVIRONMENT`, `WEBSITE_SITE_NAME` | – | tell that this is production |
+//! | `RUST_LOG` | `info` | log filter |
+//!
+//! The cloud's variables (`SQL_*`, `REDIS_*`, …) are known by name: one whose part
+//! is not built is refused, since quietly running on the embedded twin would be
+//! worse than not running. When not under a host, `Values` of a
+//! `local.settings.json` in the current folder serve as defaults.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+/// What the program was told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Whether the Functions host started this process.
+    pub under_host: bool,
+    /// The folder of the embedded parts.
+    pub data_dir: PathBuf,
+    /// Whether this is production.
+    pub production: bool,
+    /// The log filter, as `RUST_LOG` has it.
+    pub log_filter: Option<String>,
+}
+
+/// A variable that cannot be used, and what it must be. One line, no value of a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{variable}: {reason}")]
+pub struct BadSetting {
+    /// The variable's name.
+    pub variable: String,
+    /// What it must be.
+    pub reason: String,
+}
+
+/// Settings of parts that are not built, each a whole name or, with `*`, a beginning.
+const NOT_BUILT: [(&str, &str); 20] = [
+    ("KEY_VAULT_URL", "Key Vault"),
+    ("AZURE_CLIENT_ID", "the managed identity"),
+    ("SQL_*", "Azure SQL"),
+    ("REDIS_*", "Redis"),
+    ("FIREBASE_*", "Firebase Authentication"),
+    ("JWT_SECRET_KEY", "users and tokens"),
+    ("JWT_SECRET_KEY_PREVIOUS", "users and tokens"),
+    ("REFRESH_TTL_DAYS", "users and tokens"),
+    ("ADMIN_EMAILS", "users and tokens"),
+    ("RATE_LIMITS", "users and tokens"),
+    ("TRUSTED_PROXY_HEADER", "users and tokens"),
+    ("IMPORT_CONTAINER", "Blob Storage"),
+    ("IMPORT_STORAGE_*", "Blob Storage"),
+    ("CACHE_TTL_SECONDS", "the cache"),
+    ("CACHE_STALENESS_MS", "the cache"),
+    ("CACHE_LOCAL_BYTES", "the cache"),
+    ("CACHE_PREFIX", "the cache"),
+    (
+        "APPLICATIONINSIGHTS_CONNECTION_STRING",
+        "Application Insights",
+    ),
+    ("OTEL_SERVICE_NAME", "Application Insights"),
+    ("FIREBASE_AUTH_EMULATOR_HOST", "Firebase Authentication"),
+];
+
+impl Settings {
+    /// Reads the process's environment and `local.settings.json`.
+    pub fn read() -> Result<Self, BadSetting> {
+        let mut variables: HashMap<String, String> = HashMap::new();
+        for (name, value) in std::env::vars_os() {
+            // Foreign variables may hold anything; ours are texts.
+            if let (Some(name), Some(value)) = (name.to_str(), value.to_str()) {
+                variables.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        if !variables.contains_key("FUNCTIONS_CUSTOMHANDLER_PORT") {
+            for (name, value) in local_values(Path::new("local.settings.json"))? {
+                variables.entry(name).or_insert(value);
+            }
+        }
+        Self::from_variables(&variables)
+    }
+
+    /// Reads the given variables; the first that is wrong is named.
+    pub fn from_variables(variables: &HashMap<String, String>) -> Result<Self, BadSetting> {
+        let given = |name: &str| {
+            variables
+                .get(name)
+                .map(String::as_str)
+                .filter(|v| !v.is_empty())
+        };
+        refuse_unbuilt(variables)?;
+        let port = given("FUNCTIONS_CUSTOMHANDLER_PORT")
+            .map(port)
+            .transpose()?;
+        let listen = match port {
+            Some(port) => SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+            None => listen(given("VITRINE_LISTEN").unwrap_or("127.0.0.1:7071"))?,
+        };
+        let settings = Self {
+            listen,
+            under_host: port.is_some(),
+            data_dir: given("VITRINE_DATA_DIR").unwrap_or(".vitrine").into(),
+            production: given("WEBSITE_SITE_NAME").is_some()
+                || given("AZURE_FUNCTIONS_ENVIRONMENT")
+                    .is_some_and(|name| name.eq_ignore_ascii_case("production")),
+            log_filter: given("RUST_LOG").map(str::to_owned),
+        };
+        let allowed = given("VITRINE_EMBEDDED")
+            .map(truth)
+            .transpose()?
+            .unwrap_or(false);
+        settings.guard_production(allowed)?;
+        Ok(settings)
+    }
+
+    /// One misspelt setting must not turn production into a toy (CONTRACT 3).
+    fn guard_production(&self, embedded_allowed: bool) -> Result<(), BadSetting> {
+        if self.production && !embedded_allowed {
+            return Err(bad(
+                "VITRINE_EMBEDDED",
+                "in production an embedded database (no SQL_SERVER or SQL_CONNECTION_STRING) and \
+                 blob folder (no IMPORT_STORAGE__accountName) are refused unless this is `true`",
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn refuse_unbuilt(variables: &HashMap<String, String>) -> Result<(), BadSetting> {
+    let mut names: Vec<_> = variables
+        .iter()
+        .filter(|(_, value)| !value.is_empty())
+        .collect();
+    // The same message for the same environment, whatever the map's order.
+    names.sort();
+    for (name, _) in names {
+        let unbuilt = NOT_BUILT
+            .iter()
+            .find(|(pattern, _)| match pattern.strip_suffix('*') {
+                Some(beginning) => name.starts_with(beginning),
+                None => name == pattern,
+            });
+        if let Some((_, part)) = unbuilt {
+            return Err(bad(
+                name,
+                format!("{part} is not part of this version: unset it"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// `Values` of a `local.settings.json`, which `func start` would set; none without the file.
+fn local_values(path: &Path) -> Result<HashMap<String, String>, BadSetting> {
+    #[derive(serde::Deserialize)]
+    struct Local {
+        #[serde(rename = "Values", default)]
+        values: HashMap<String, String>,
+    }
+    let Ok(text) = std::fs::read(path) else {
+        return Ok(HashMap::new());
+    };
+    serde_json::from_slice(&text)
+        .map(|local: Local| local.values)
+        .map_err(|e| {
+            bad(
+                "local.settings.json",
+                format!("must be JSON with texts in `Values`: {e}"),
+            )
+        })
+}
+
+fn bad(variable: &str, reason: impl Into<String>) -> BadSetting {
+    BadSetting {
+        variable: variable.to_owned(),
+        reason: reason.into(),
+    }
+}
+
+fn port(text: &str) -> Result<u16, BadSetting> {
+    text.parse().ok().filter(|port| *port > 0).ok_or_else(|| {
+        bad(
+            "FUNCTIONS_CUSTOMHANDLER_PORT",
+            "must be a port between 1 and 65535",
+        )
+    })
+}
+
+fn listen(text: &str) -> Result<SocketAddr, BadSetting> {
+    text.parse().map_err(|_| {
+        bad(
+            "VITRINE_LISTEN",
+            "must be an address and a port, such as 127.0.0.1:7071",
+        )
+    })
+}
+
+fn truth(text: &str) -> Result<bool, BadSetting> {
+    match text {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(bad("VITRINE_EMBEDDED", "must be `true` or `false`")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Settings, BadSetting> {
+        let owned = variables
+            .iter()
+            .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
+            .collect();
+        Settings::from_variables(&owned)
+    }
+
+    #[test]
+    fn nothing_set_is_the_embedded_default() {
+        let settings = read(&[("PATH", "/bin"), ("VITRINE_LISTEN", "")]).unwrap();
+        assert_eq!(settings.listen.to_string(), "127.0.0.1:7071");
+        assert_eq!(settings.data_dir, Path::new(".vitrine"));
+        assert!(!settings.under_host && !settings.production);
+    }
+
+    #[test]
+    fn the_hosts_port_wins() {
+        let settings = read(&[
+            ("FUNCTIONS_CUSTOMHANDLER_PORT", "5000"),
+            ("VITRINE_LISTEN", "0.0.0.0:1"),
+        ]);
+        let settings = settings.unwrap();
+        assert_eq!(
+            (settings.listen.to_string().as_str(), settings.under_host),
+            ("127.0.0.1:5000", true)
+        );
+    }
+
+    #[test]
+    fn a_malformed_value_is_refused_by_name() {
+        for (variable, value) in [
+            ("VITRINE_LISTEN", "here"),
+            ("VITRINE_LISTEN", "127.0.0.1"),
+            ("FUNCTIONS_CUSTOMHANDLER_PORT", "0"),
+            ("FUNCTIONS_CUSTOMHANDLER_PORT", "70000"),
+            ("VITRINE_EMBEDDED", "yes"),
+        ] {
+            assert_eq!(
+                read(&[(variable, value)]).unwrap_err().variable,
+                variable,
+                "{value}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_part_that_is_not_built_is_refused_by_name_and_without_its_value() {
+        for name in [
+            "SQL_SERVER",
+            "REDIS_CONNECTION_STRING",
+            "IMPORT_STORAGE__accountName",
+        ] {
+            let refused = read(&[(name, "hunter2")]).unwrap_err();
+            assert_eq!(refused.variable, name);
+            assert!(!refused.to_string().contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn production_does_not_run_on_embedded_parts_by_accident() {
+        for sign in [
+            ("WEBSITE_SITE_NAME", "shop"),
+            ("AZURE_FUNCTIONS_ENVIRONMENT", "Production"),
+        ] {
+            assert_eq!(read(&[sign]).unwrap_err().variable, "VITRINE_EMBEDDED");
+            assert!(read(&[sign, ("VITRINE_EMBEDDED", "false")]).is_err());
+            assert!(
+                read(&[sign, ("VITRINE_EMBEDDED", "true")])
+                    .unwrap()
+                    .production
+            );
+        }
+        assert!(read(&[("AZURE_FUNCTIONS_ENVIRONMENT", "Development")]).is_ok());
+    }
+}

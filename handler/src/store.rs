@@ -1,0 +1,129 @@
+//! Where the rows are: the contract that every database keeps.
+//!
+//! All SQL of the program lies below this module. A store answers in values of the
+//! catalogue and fails in [`StoreError`]s; whoever calls it knows neither tables nor
+//! drivers. What each method promises stands at the method and is checked by one suite
+//! for all stores, `tests/it/contract_store.rs`.
+
+pub mod import_run;
+pub mod sqlite;
+
+use async_trait::async_trait;
+
+use crate::catalog::{Asin, Category, CategoryCount, PageQuery, Position, Product};
+pub use import_run::{
+    Batch, Checkpoint, Claim, Claimed, Committed, Counts, End, HowStarted, Lease, ProductColumns,
+    Reject, Rows, Run, RunId, RunState,
+};
+
+/// A place for products, categories and import runs.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// One page of the list that `query` names, by keyset: a page costs the same however
+    /// deep it is, and rows that come or go meanwhile neither repeat nor hide others.
+    /// `None` if the query's category is not known.
+    async fn page(&self, query: &PageQuery) -> Result<Option<Page>, StoreError>;
+
+    /// The product with this key.
+    async fn product(&self, asin: &Asin) -> Result<Option<Product>, StoreError>;
+
+    /// All categories by id.
+    async fn categories(&self) -> Result<Vec<Category>, StoreError>;
+
+    /// The categories that have products, most first, ties by id; costs nothing per product.
+    async fn category_counts(&self) -> Result<Vec<CategoryCount>, StoreError>;
+
+    /// Starts the run of a source's state, takes up an unfinished one, or tells why there
+    /// is nothing to do. A new state of the same source supersedes an unfinished run.
+    async fn claim_run(&self, claim: &Claim) -> Result<Claimed, StoreError>;
+
+    /// How many rows a batch should have. More rows make a load cheaper and hold other
+    /// writers up for longer.
+    fn batch_rows(&self) -> usize;
+
+    /// Applies a batch and moves the run's checkpoint behind it, both or neither.
+    /// [`StoreError::RunLost`] if the lease is no longer ours or the checkpoint has moved.
+    async fn commit_batch(&self, lease: &Lease, batch: Batch) -> Result<Committed, StoreError>;
+
+    /// Moves a run whose last batch is committed on to `indexing` and makes what indexes
+    /// are missing.
+    async fn finish_loading(&self, lease: &Lease) -> Result<(), StoreError>;
+
+    /// Ends a run, or notes an error that the next try may not meet.
+    async fn end_run(&self, lease: &Lease, end: End) -> Result<Run, StoreError>;
+
+    /// A run by its number.
+    async fn run(&self, id: RunId) -> Result<Option<Run>, StoreError>;
+
+    /// The unfinished runs whose lease has lapsed, oldest first.
+    async fn abandoned_runs(&self) -> Result<Vec<Run>, StoreError>;
+
+    /// At most `limit` rejects of a run behind the one at `after_byte`, in file order.
+    async fn rejects(
+        &self,
+        id: RunId,
+        after_byte: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Reject>, StoreError>;
+
+    /// Removes rejects of runs that ended 30 days ago or earlier; tells how many.
+    async fn prune(&self) -> Result<u64, StoreError>;
+
+    /// Whether nothing was ever imported into this store.
+    async fn is_unused(&self) -> Result<bool, StoreError>;
+
+    /// One line about the store for the operator: what and where it is, how full.
+    /// Fails if it cannot do its work.
+    async fn check(&self) -> Result<String, StoreError>;
+}
+
+/// A page of products.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// The products, in the query's order.
+    pub products: Vec<Product>,
+    /// Behind which the next page begins; `None` if this was the last.
+    pub next: Option<Position>,
+    /// How many products the whole list has, read in the same moment.
+    pub total: u64,
+}
+
+/// Why a store could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// May work later: it is locked, away, or too slow.
+    #[error("the database cannot be reached")]
+    Unreachable(#[source] BoxError),
+    /// No room is left; works again once there is.
+    #[error("the disk is full")]
+    Full(#[source] BoxError),
+    /// Will not work later either: damage, or a fault of ours.
+    #[error("the database gave an answer that makes no sense")]
+    Corrupt(#[source] BoxError),
+    /// The data folder cannot be used.
+    #[error("the data folder cannot be used: {0}")]
+    Folder(String),
+    /// The schema serves only handlers newer than this one.
+    #[error(
+        "the database needs a newer handler: its schema is {schema}, this handler knows {known}"
+    )]
+    SchemaTooNew {
+        /// The database's schema.
+        schema: i64,
+        /// The newest schema that this handler knows.
+        known: i64,
+    },
+    /// The import run is no longer ours: cancelled, superseded, or taken over.
+    #[error("the import run was taken over or ended elsewhere")]
+    RunLost,
+}
+
+/// A cause from below, for the logs.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+impl StoreError {
+    /// Whether the same call may work later, with nothing else done about it.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::Full(_))
+    }
+}

@@ -1,0 +1,269 @@
+//! What a store keeps of an import: the run, its checkpoint, its batches and rejects.
+//!
+//! A run belongs to one state of one source. It is carried forward batch by batch;
+//! each batch is one transaction, and begins with the *fence*: the checkpoint must
+//! stand where the batch begins, and the lease must still be ours. Whoever was
+//! paused, killed or overtaken can therefore never apply a batch twice.
+
+use std::fmt;
+
+use uuid::Uuid;
+
+use crate::catalog::{Category, Product};
+
+/// A run's number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunId(pub i64);
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RunState {
+    /// Batches are being applied.
+    Loading,
+    /// All rows are in; indexes are being made.
+    Indexing,
+    /// Everything is done.
+    Done,
+    /// Stopped by an error; goes on from its checkpoint when started again.
+    Failed,
+    /// Stopped by an operator.
+    Cancelled,
+    /// A newer state of the same source came before it was done.
+    Superseded,
+}
+
+impl RunState {
+    /// Every state there is.
+    pub const ALL: [Self; 6] = [
+        Self::Loading,
+        Self::Indexing,
+        Self::Done,
+        Self::Failed,
+        Self::Cancelled,
+        Self::Superseded,
+    ];
+
+    /// The word that the database and the API use.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Loading => "loading",
+            Self::Indexing => "indexing",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Superseded => "superseded",
+        }
+    }
+
+    /// The state with this word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.word() == word)
+    }
+
+    /// Whether work is left that a lease protects.
+    pub fn is_unfinished(self) -> bool {
+        matches!(self, Self::Loading | Self::Indexing)
+    }
+}
+
+/// How a run came to be asked for; decides what may be taken over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HowStarted {
+    /// By a person: takes the lease at once, even from a live owner.
+    ByHand,
+    /// By a person who wants an ended run done again.
+    Again,
+    /// By the watched folder, a trigger, or the taking up of abandoned runs:
+    /// waits for a live owner's lease to lapse.
+    Delivered,
+}
+
+/// The wish to import one state of one source.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// The source: a path or a URI.
+    pub source: String,
+    /// Its state: another text as soon as its content may be another.
+    pub etag: String,
+    /// Its size in bytes, as stored (compressed, if it is).
+    pub size: u64,
+    /// Who asks.
+    pub how: HowStarted,
+}
+
+/// The answer to a [`Claim`].
+#[derive(Debug, Clone)]
+pub enum Claimed {
+    /// The run is ours.
+    Ours(Box<Run>, Lease),
+    /// There is nothing to do: this state has been dealt with.
+    Ended(Box<Run>),
+    /// Somebody else is at it.
+    HeldElsewhere(Box<Run>),
+}
+
+/// The right to carry a run forward, until somebody else takes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lease {
+    /// The run.
+    pub run: RunId,
+    /// Drawn at random for this owner alone.
+    pub token: Uuid,
+}
+
+/// What became of the rows read so far. `read = loaded + replaced + rejected`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Data rows met.
+    pub read: u64,
+    /// Rows whose values the catalogue has.
+    pub loaded: u64,
+    /// Rows that a later row of the same file overrode.
+    pub replaced: u64,
+    /// Rows refused.
+    pub rejected: u64,
+}
+
+/// Up to where a file has been applied, and what is needed to go on there.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Checkpoint {
+    /// Bytes of the decompressed text; 0 means that nothing was applied.
+    pub offset: u64,
+    /// The number of the line that begins there, from 1.
+    pub line: u64,
+    /// The header's columns, comma separated, as they stand in the file.
+    pub columns: String,
+    /// A digest of the (at most) 4 KiB before the offset, compared when going on.
+    pub digest: String,
+}
+
+/// A run, as the database has it.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// Its number.
+    pub id: RunId,
+    /// Its source.
+    pub source: String,
+    /// The source's state.
+    pub etag: String,
+    /// From 1; an ended run that is asked for again gets the next.
+    pub attempt: u32,
+    /// Where it stands.
+    pub state: RunState,
+    /// The source's size in bytes.
+    pub size: u64,
+    /// Up to where it was applied.
+    pub checkpoint: Checkpoint,
+    /// What became of the rows.
+    pub counts: Counts,
+    /// Categories that its products made.
+    pub categories_made: u32,
+    /// Errors since the last batch that went through.
+    pub errors: u32,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// When it was first asked for, µs since 1970.
+    pub created_at: i64,
+    /// When it ended, µs since 1970.
+    pub ended_at: Option<i64>,
+}
+
+/// The rows of a batch, all of one kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rows {
+    /// Products, each asin at most once; a category that does not exist is made, unnamed.
+    Products {
+        /// The rows.
+        rows: Vec<Product>,
+        /// Which optional columns the file has.
+        columns: ProductColumns,
+    },
+    /// Categories, each id at most once.
+    Categories(Vec<Category>),
+}
+
+/// Which optional columns a products file has; a stored value of the others is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one for each column, named as the column"
+)]
+pub struct ProductColumns {
+    /// `imgUrl`
+    pub img_url: bool,
+    /// `productURL`
+    pub product_url: bool,
+    /// `stars`
+    pub stars: bool,
+    /// `reviews`
+    pub reviews: bool,
+    /// `price`
+    pub price: bool,
+    /// `listPrice`
+    pub list_price: bool,
+    /// `isBestSeller`
+    pub is_best_seller: bool,
+    /// `boughtInLastMonth`
+    pub bought_in_last_month: bool,
+}
+
+/// A stretch of the file, checked and ready to be applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// Where the stretch begins: the run's checkpoint must stand here.
+    pub start: u64,
+    /// Where the run stands once the batch is applied.
+    pub end: Checkpoint,
+    /// Data rows met in the stretch, rejects and replaced ones included.
+    pub read: u64,
+    /// Rows that a later row of the same batch overrode.
+    pub replaced: u64,
+    /// The rows to apply.
+    pub rows: Rows,
+    /// The rows refused.
+    pub rejects: Vec<Reject>,
+}
+
+/// What a commit made of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Committed {
+    /// The run's counts with the batch included.
+    pub counts: Counts,
+}
+
+/// A row that was refused, and why.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Reject {
+    /// The number of its first line in the decompressed text, from 1.
+    pub line: u64,
+    /// The offset of its first byte in the decompressed text, from 0.
+    pub byte: u64,
+    /// The column at fault; `None` if the record as a whole is.
+    pub column: Option<String>,
+    /// What is wrong.
+    pub reason: String,
+    /// The record as it stands in the file, without its line end; what is no UTF-8 is
+    /// shown as U+FFFD, and more than 64 KiB is cut.
+    pub record: String,
+}
+
+/// How a run ends, or pauses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// All of it is in the catalogue.
+    Done,
+    /// It will not work without something being changed.
+    Failed(String),
+    /// It may work later: the run stays as it is and is taken up again, until this has
+    /// happened five times with no batch going through.
+    Paused(String),
+}
+
+/// Errors in a row, with no batch between them, after which a run counts as failed.
+pub const ERRORS_MAX: u32 = 5;

@@ -1,0 +1,270 @@
+//! The embedded store: one SQLite file in the data folder.
+//!
+//! One thread writes, a few connections read, and WAL lets them do so at once, also
+//! from several processes. Every write is one `BEGIN IMMEDIATE` transaction: a deferred
+//! one that reads first fails with `SQLITE_BUSY` whatever the timeout.
+
+mod connections;
+mod faults;
+pub mod folder;
+mod indexes;
+mod lists;
+mod load;
+mod marks;
+mod product_rows;
+mod runs;
+mod sample;
+mod schema;
+mod versions;
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension as _};
+
+use super::{
+    Batch, Claim, Claimed, Committed, End, Lease, Page, Reject, Run, RunId, Store, StoreError,
+};
+use crate::catalog::{Asin, Category, CategoryCount, PageQuery, Product};
+use crate::clock::Clock;
+use connections::{Readers, Writer};
+use folder::DataFolder;
+
+pub use connections::{CACHE_KIB_LOADING, PAGE_BYTES};
+pub use lists::hot_statements;
+pub use schema::SCHEMA;
+
+/// The SQLite store of one data folder.
+pub struct SqliteStore {
+    folder: DataFolder,
+    clock: Clock,
+    purpose: Purpose,
+    writer: Writer,
+    readers: Readers,
+}
+
+/// DESIGN 5.6: a batch of this size holds other writers up for about 100 ms.
+const BATCH_ROWS_SERVING: usize = 10_000;
+/// Fewer, larger batches write each page of the asin's index fewer times.
+const BATCH_ROWS_LOADING: usize = 32_000;
+
+/// What the process that opens the store is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Answers requests: small caches, an import beside them.
+    Serving,
+    /// Imports or repairs, and ends: a large cache for the writer.
+    Loading,
+}
+
+impl SqliteStore {
+    /// Opens the folder's database, making and migrating it as needed.
+    pub fn open(folder: &DataFolder, purpose: Purpose, clock: Clock) -> Result<Self, StoreError> {
+        let path = folder.database();
+        let mut connection = connections::open_for_writing(&path, purpose)?;
+        schema::migrate(&mut connection, &clock)?;
+        Ok(Self {
+            folder: folder.clone(),
+            clock,
+            purpose,
+            writer: Writer::start(connection)?,
+            readers: Readers::new(&path),
+        })
+    }
+
+    /// Makes the indexes that an interrupted load has left out, unless a load that still
+    /// goes on means to make them itself.
+    pub async fn repair_indexes(&self) -> Result<(), StoreError> {
+        let clock = self.clock.clone();
+        let loading = self
+            .read(move |db| runs::is_loading(db, clock.now_micros()))
+            .await?;
+        if loading {
+            Ok(())
+        } else {
+            self.make_indexes().await
+        }
+    }
+
+    /// The settings of the writing connection on which durability and speed depend, for a
+    /// test and a benchmark that compare them.
+    pub async fn pragmas(&self) -> Result<Vec<(&'static str, String)>, StoreError> {
+        self.write(|tx| {
+            ["page_size", "cache_size", "journal_mode", "synchronous"]
+                .into_iter()
+                .map(|name| {
+                    let value = tx.pragma_query_value(None, name, |row| {
+                        row.get_ref(0).map(|value| match value {
+                            rusqlite::types::ValueRef::Integer(number) => number.to_string(),
+                            text => text.as_str().unwrap_or_default().to_owned(),
+                        })
+                    })?;
+                    Ok((name, value))
+                })
+                .collect()
+        })
+        .await
+    }
+
+    async fn make_indexes(&self) -> Result<(), StoreError> {
+        while let Some(index) = self.read(indexes::first_missing).await? {
+            tracing::info!(index = index.name, "making an index");
+            self.write(move |tx| indexes::make(tx, index)).await?;
+        }
+        Ok(())
+    }
+
+    /// A load may leave indexes for later only while nobody is served from the folder.
+    async fn make_indexes_if_served(&self) -> Result<(), StoreError> {
+        if self.read(indexes::first_missing).await?.is_some() && self.folder.is_served()? {
+            tracing::info!("a server has come: the indexes are made before the load goes on");
+            self.make_indexes().await?;
+        }
+        Ok(())
+    }
+
+    /// Runs `work` in a write transaction of its own on the writing thread. It runs to its
+    /// end even if the caller goes away.
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.writer.run(work).await
+    }
+
+    /// Runs `work` in one snapshot on a reading connection.
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.readers.run(work).await
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn page(&self, query: &PageQuery) -> Result<Option<Page>, StoreError> {
+        let query = query.clone();
+        self.read(move |db| lists::page(db, &query)).await
+    }
+
+    async fn product(&self, asin: &Asin) -> Result<Option<Product>, StoreError> {
+        let asin = *asin;
+        self.read(move |db| product_rows::find(db, &asin)).await
+    }
+
+    async fn categories(&self) -> Result<Vec<Category>, StoreError> {
+        self.read(lists::categories).await
+    }
+
+    async fn category_counts(&self) -> Result<Vec<CategoryCount>, StoreError> {
+        self.read(lists::category_counts).await
+    }
+
+    async fn claim_run(&self, claim: &Claim) -> Result<Claimed, StoreError> {
+        let (claim, now) = (claim.clone(), self.clock.now_micros());
+        self.write(move |tx| runs::claim(tx, &claim, now)).await
+    }
+
+    fn batch_rows(&self) -> usize {
+        match self.purpose {
+            Purpose::Serving => BATCH_ROWS_SERVING,
+            Purpose::Loading => BATCH_ROWS_LOADING,
+        }
+    }
+
+    async fn commit_batch(&self, lease: &Lease, batch: Batch) -> Result<Committed, StoreError> {
+        self.make_indexes_if_served().await?;
+        let may_defer = !self.folder.is_served()?;
+        let (lease, now) = (*lease, self.clock.now_micros());
+        self.write(move |tx| load::commit(tx, &lease, &batch, may_defer, now))
+            .await
+    }
+
+    async fn finish_loading(&self, lease: &Lease) -> Result<(), StoreError> {
+        let (lease, now) = (*lease, self.clock.now_micros());
+        self.write(move |tx| runs::begin_indexing(tx, &lease, now))
+            .await?;
+        while let Some(index) = self.read(indexes::first_missing).await? {
+            let now = self.clock.now_micros();
+            // With each index the lease is renewed: a large table takes its time.
+            self.write(move |tx| {
+                runs::begin_indexing(tx, &lease, now)?;
+                indexes::make(tx, index)
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    async fn end_run(&self, lease: &Lease, end: End) -> Result<Run, StoreError> {
+        let (lease, now) = (*lease, self.clock.now_micros());
+        self.write(move |tx| runs::end(tx, &lease, &end, now)).await
+    }
+
+    async fn run(&self, id: RunId) -> Result<Option<Run>, StoreError> {
+        self.read(move |db| runs::find(db, id)).await
+    }
+
+    async fn abandoned_runs(&self) -> Result<Vec<Run>, StoreError> {
+        let now = self.clock.now_micros();
+        self.read(move |db| runs::abandoned(db, now)).await
+    }
+
+    async fn rejects(
+        &self,
+        id: RunId,
+        after_byte: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Reject>, StoreError> {
+        self.read(move |db| runs::rejects(db, id, after_byte, limit))
+            .await
+    }
+
+    async fn prune(&self) -> Result<u64, StoreError> {
+        let now = self.clock.now_micros();
+        self.write(move |tx| runs::prune(tx, now)).await
+    }
+
+    async fn is_unused(&self) -> Result<bool, StoreError> {
+        self.read(|db| {
+            let run = db.query_row(
+                "-- store.is_unused\nSELECT 1 FROM import_run LIMIT 1",
+                [],
+                |_| Ok(()),
+            );
+            let row = db.query_row("SELECT 1 FROM products LIMIT 1", [], |_| Ok(()));
+            Ok(run.optional()?.is_none() && row.optional()?.is_none())
+        })
+        .await
+    }
+
+    async fn check(&self) -> Result<String, StoreError> {
+        let path = self.folder.database();
+        self.write(|_| Ok(())).await?;
+        self.read(move |db| {
+            let (products, categories) = versions::totals(db)?;
+            let bytes = std::fs::metadata(&path).map_or(0, |file| file.len());
+            let place = path.display();
+            Ok(format!(
+                "SQLite {place}, schema {SCHEMA}, {products} products in {categories} categories, {} MB",
+                bytes / 1_000_000
+            ))
+        })
+        .await
+    }
+}
+
+/// The categories of the folder's database, without making or migrating one.
+pub fn peek_categories(folder: &DataFolder) -> Result<Vec<Category>, StoreError> {
+    let path: &Path = &folder.database();
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let connection = connections::open_for_reading(path)?;
+    if schema::is_empty(&connection)? {
+        Ok(Vec::new())
+    } else {
+        lists::categories(&connection)
+    }
+}

@@ -1,0 +1,183 @@
+//! One connection that writes, on a thread of its own, and a few that read.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use super::Purpose;
+use crate::store::StoreError;
+
+/// Bytes of a database page. Decided by the first write to a new file.
+pub const PAGE_BYTES: u32 = 4_096;
+/// The writer's page cache while an import has the process for itself.
+pub const CACHE_KIB_LOADING: u32 = 32 * 1_024;
+const CACHE_KIB_SERVING: u32 = 16 * 1_024;
+/// A reader's page cache; the operating system keeps the rest of the file.
+const CACHE_KIB_READING: u32 = 2 * 1_024;
+/// 8: twice the cores of a large plan; a read is short, and more would only share them.
+const READERS_MAX: usize = 8;
+/// How long one process waits for another one's write transaction.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a read waits for a free connection.
+const READER_WAIT: Duration = Duration::from_secs(5);
+/// Pages of WAL after which a commit copies them into the file: 64 MiB. A load then copies a
+/// page of the asin's index once for several batches instead of once for each.
+const WAL_PAGES: u32 = 16_384;
+
+pub(super) fn open_for_writing(path: &Path, purpose: Purpose) -> Result<Connection, StoreError> {
+    let connection = Connection::open(path)?;
+    let cache_kib = match purpose {
+        Purpose::Serving => CACHE_KIB_SERVING,
+        Purpose::Loading => CACHE_KIB_LOADING,
+    };
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "page_size", PAGE_BYTES)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.pragma_update(None, "cache_size", -i64::from(cache_kib))?;
+    connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
+    // A WAL that has grown once is cut to this when it is used again.
+    connection.pragma_update(None, "journal_size_limit", 64 * 1_024 * 1_024)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+pub(super) fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "cache_size", -i64::from(CACHE_KIB_READING))?;
+    // Every list in every order, as three statements each.
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+
+/// The thread that owns the writing connection.
+pub(super) struct Writer {
+    jobs: Option<mpsc::Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Waits for the work that was queued, and for the connection to be closed: the last one
+/// that closes a WAL file leaves the database whole in one file.
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the writing thread has panicked");
+        }
+    }
+}
+
+impl Writer {
+    /// 64: more writers than ever wait at once; beyond it they wait to be queued.
+    const QUEUE: usize = 64;
+
+    pub(super) fn start(mut connection: Connection) -> Result<Self, StoreError> {
+        let (jobs, mut queue) = mpsc::channel::<Job>(Self::QUEUE);
+        let thread = std::thread::Builder::new()
+            .name("sqlite-writer".to_owned())
+            .spawn(move || {
+                while let Some(job) = queue.blocking_recv() {
+                    job(&mut connection);
+                }
+            })
+            .map_err(|e| StoreError::Unreachable(e.into()))?;
+        Ok(Self {
+            jobs: Some(jobs),
+            thread: Some(thread),
+        })
+    }
+
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, done) = oneshot::channel();
+        let job: Job = Box::new(move |connection| {
+            // Nobody may be waiting any more; the work is done all the same.
+            let _ = answer.send(in_transaction(connection, work));
+        });
+        let jobs = self.jobs.as_ref().ok_or_else(writer_is_gone)?;
+        jobs.send(job).await.map_err(|_| writer_is_gone())?;
+        done.await.map_err(|_| writer_is_gone())?
+    }
+}
+
+fn in_transaction<T>(
+    connection: &mut Connection,
+    work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // An early return rolls back: the transaction's drop does it.
+    let value = work(&transaction)?;
+    transaction.commit()?;
+    Ok(value)
+}
+
+fn writer_is_gone() -> StoreError {
+    StoreError::Corrupt("the writing thread has ended".into())
+}
+
+/// Connections for reading, opened as they are needed and kept.
+pub(super) struct Readers {
+    path: PathBuf,
+    idle: Arc<Mutex<Vec<Connection>>>,
+    permits: Arc<Semaphore>,
+}
+
+impl Readers {
+    pub(super) fn new(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            idle: Arc::default(),
+            permits: Arc::new(Semaphore::new(READERS_MAX)),
+        }
+    }
+
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let wait = tokio::time::timeout(READER_WAIT, Arc::clone(&self.permits).acquire_owned());
+        let permit = wait
+            .await
+            .map_err(|_| StoreError::Unreachable("every reading connection is busy".into()))?
+            .expect("the semaphore is never closed");
+        let (path, idle) = (self.path.clone(), Arc::clone(&self.idle));
+        let read = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            // A std mutex: it is held for a push or a pop and never across an await.
+            let kept = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let connection = match kept {
+                Some(connection) => connection,
+                None => open_for_reading(&path)?,
+            };
+            let answer = in_snapshot(&connection, work)?;
+            idle.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(connection);
+            Ok(answer)
+        });
+        read.await.map_err(|e| StoreError::Corrupt(e.into()))?
+    }
+}
+
+/// A connection on which something failed is not put back: the next one is opened anew.
+fn in_snapshot<T>(
+    connection: &Connection,
+    work: impl FnOnce(&Connection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let snapshot = connection.unchecked_transaction()?;
+    let value = work(&snapshot)?;
+    snapshot.finish()?;
+    Ok(value)
+}

@@ -1,0 +1,232 @@
+//! A batch of an import, applied in one transaction.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{CachedStatement, OptionalExtension as _, Transaction, params};
+
+use super::{indexes, marks::Marks, product_rows, runs, sample, versions::Touched};
+use crate::catalog::{Category, CategoryName, Count, Money, Product, Stars, WebUrl};
+use crate::store::{Batch, Committed, Counts, Lease, ProductColumns, Rows, StoreError};
+
+/// Applies the batch behind the fence. `may_defer`: nobody serves from the folder, so a load
+/// into an empty table may leave the indexes for its end.
+pub(super) fn commit(
+    tx: &Transaction<'_>,
+    lease: &Lease,
+    batch: &Batch,
+    may_defer: bool,
+    now: i64,
+) -> Result<Committed, StoreError> {
+    let source = runs::pass_fence(tx, lease, batch, now)?;
+    let mut touched = Touched::default();
+    if batch.start == 0 {
+        sample::note_first_batch(tx, &source, &mut touched)?;
+        if may_defer && is_empty(tx)? {
+            indexes::drop_all(tx)?;
+        }
+    }
+    let mut marks = Marks::of(tx, lease.run);
+    let mut counts = Counts {
+        read: batch.read,
+        replaced: batch.replaced,
+        rejected: batch.rejects.len() as u64,
+        loaded: 0,
+    };
+    let categories_made = match &batch.rows {
+        Rows::Products { rows, columns } => {
+            let made = make_categories(tx, rows, &mut touched)?;
+            Upsert::prepare(tx, *columns)?.all(rows, &mut marks, &mut counts, &mut touched)?;
+            made
+        }
+        Rows::Categories(rows) => {
+            name_categories(tx, rows, &mut marks, &mut counts, &mut touched)?;
+            0
+        }
+    };
+    marks.save()?;
+    touched.raise(tx, now)?;
+    runs::keep_rejects(tx, lease.run, &batch.rejects)?;
+    let counts = runs::count(tx, lease.run, &counts, categories_made)?;
+    Ok(Committed { counts })
+}
+
+fn is_empty(tx: &Transaction<'_>) -> Result<bool, StoreError> {
+    let row = tx
+        .query_row("SELECT 1 FROM products LIMIT 1", [], |_| Ok(()))
+        .optional()?;
+    Ok(row.is_none())
+}
+
+/// Makes the categories that products mention and nothing has named. Asked of the rows and
+/// not of whoever read them: a category that was there then may be gone by now.
+fn make_categories(
+    tx: &Transaction<'_>,
+    products: &[Product],
+    touched: &mut Touched,
+) -> Result<u32, StoreError> {
+    let mut make = tx.prepare_cached(
+        "-- load.make_category
+         INSERT INTO categories (id, name) VALUES (?1, ?2) ON CONFLICT (id) DO NOTHING",
+    )?;
+    let mentioned: BTreeSet<_> = products.iter().map(|product| product.category_id).collect();
+    let mut count = 0;
+    for Category { id, name } in mentioned.into_iter().map(Category::unnamed) {
+        if make.execute((id.get(), name.as_str()))? > 0 {
+            touched.category(id);
+            count += 1;
+        }
+    }
+    Ok(count)
+}
+
+fn name_categories(
+    tx: &Transaction<'_>,
+    categories: &[Category],
+    marks: &mut Marks<'_>,
+    counts: &mut Counts,
+    touched: &mut Touched,
+) -> Result<(), StoreError> {
+    let mut put = tx.prepare_cached(
+        "-- load.name_category
+         INSERT INTO categories (id, name) VALUES (?1, ?2)
+         ON CONFLICT (id) DO UPDATE SET name = excluded.name WHERE name <> excluded.name",
+    )?;
+    for Category { id, name } in categories {
+        if put.execute((id.get(), CategoryName::as_str(name)))? > 0 {
+            touched.category(*id);
+        }
+        tally(marks.mark(i64::from(id.get()))?, counts);
+    }
+    Ok(())
+}
+
+/// A row that meets an earlier one of the same run takes over its place among the loaded.
+fn tally(met_earlier_row: bool, counts: &mut Counts) {
+    if met_earlier_row {
+        counts.replaced += 1;
+    } else {
+        counts.loaded += 1;
+    }
+}
+
+/// Inserts new products and changes those that differ.
+///
+/// The old row, and with it the old category, is read in the write transaction, never
+/// before it: only so are the counters right when somebody moves the product meanwhile.
+struct Upsert<'tx> {
+    insert: CachedStatement<'tx>,
+    find: CachedStatement<'tx>,
+    update: CachedStatement<'tx>,
+    columns: ProductColumns,
+    tx: &'tx Transaction<'tx>,
+}
+
+impl<'tx> Upsert<'tx> {
+    fn prepare(tx: &'tx Transaction<'tx>, columns: ProductColumns) -> Result<Self, StoreError> {
+        let names = product_rows::COLUMNS;
+        Ok(Self {
+            insert: tx.prepare_cached(&format!(
+                "-- load.insert
+                 INSERT INTO products ({names}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+                 ON CONFLICT (asin) DO NOTHING"
+            ))?,
+            find: tx.prepare_cached(&format!(
+                "-- load.find\nSELECT id, {names} FROM products WHERE asin = ?1"
+            ))?,
+            update: tx.prepare_cached(
+                "-- load.update
+                 UPDATE products SET title = ?2, img_url = ?3, product_url = ?4, stars = ?5,
+                     reviews = ?6, price = ?7, list_price = ?8, category_id = ?9,
+                     is_best_seller = ?10, bought_in_last_month = ?11
+                 WHERE asin = ?1",
+            )?,
+            columns,
+            tx,
+        })
+    }
+
+    fn all(
+        &mut self,
+        products: &[Product],
+        marks: &mut Marks<'_>,
+        counts: &mut Counts,
+        touched: &mut Touched,
+    ) -> Result<(), StoreError> {
+        for product in products {
+            if write(&mut self.insert, product)? > 0 {
+                // Certainly not met before: whatever the mark says belongs to a row that is gone.
+                marks.mark(self.tx.last_insert_rowid())?;
+                counts.loaded += 1;
+                touched.products(product.category_id, 1);
+            } else {
+                let row = self.merge(product, touched)?;
+                tally(marks.mark(row)?, counts);
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings a stored product up to what the file says; gives its rowid. An unchanged
+    /// row is not written and raises nothing.
+    fn merge(&mut self, new: &Product, touched: &mut Touched) -> Result<i64, StoreError> {
+        let (row, old) = self.find.query_row([new.asin.as_str()], |row| {
+            Ok((row.get::<_, i64>(0)?, product_rows::read_from(row, 1)))
+        })?;
+        let old = old?;
+        let merged = overlay(&old, new, self.columns);
+        if merged != old {
+            write(&mut self.update, &merged)?;
+            if merged.category_id == old.category_id {
+                touched.products(merged.category_id, 0);
+            } else {
+                touched.products(old.category_id, -1);
+                touched.products(merged.category_id, 1);
+            }
+        }
+        Ok(row)
+    }
+}
+
+/// The stored product with the columns that the file has.
+fn overlay(old: &Product, new: &Product, columns: ProductColumns) -> Product {
+    fn pick<T: Clone>(from_file: bool, new: &T, old: &T) -> T {
+        if from_file { new.clone() } else { old.clone() }
+    }
+    Product {
+        asin: old.asin,
+        title: new.title.clone(),
+        category_id: new.category_id,
+        img_url: pick(columns.img_url, &new.img_url, &old.img_url),
+        product_url: pick(columns.product_url, &new.product_url, &old.product_url),
+        stars: pick(columns.stars, &new.stars, &old.stars),
+        reviews: pick(columns.reviews, &new.reviews, &old.reviews),
+        price: pick(columns.price, &new.price, &old.price),
+        list_price: pick(columns.list_price, &new.list_price, &old.list_price),
+        is_best_seller: pick(
+            columns.is_best_seller,
+            &new.is_best_seller,
+            &old.is_best_seller,
+        ),
+        bought_in_last_month: pick(
+            columns.bought_in_last_month,
+            &new.bought_in_last_month,
+            &old.bought_in_last_month,
+        ),
+    }
+}
+
+fn write(statement: &mut CachedStatement<'_>, product: &Product) -> Result<usize, StoreError> {
+    Ok(statement.execute(params![
+        product.asin.as_str(),
+        product.title.as_str(),
+        product.img_url.as_ref().map(WebUrl::as_str),
+        product.product_url.as_ref().map(WebUrl::as_str),
+        product.stars.map(Stars::hundredths),
+        product.reviews.map(Count::get),
+        product.price.map(Money::hundredths),
+        product.list_price.map(Money::hundredths),
+        product.category_id.get(),
+        product.is_best_seller,
+        product.bought_in_last_month.map(Count::get),
+    ])?)
+}

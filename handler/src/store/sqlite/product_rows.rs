@@ -1,0 +1,72 @@
+//! A product as a row of the table, in both directions.
+
+use rusqlite::{Connection, OptionalExtension as _, Row};
+
+use crate::catalog::{Asin, CategoryId, Count, Money, Product, Stars, Title, WebUrl};
+use crate::store::StoreError;
+
+/// The columns in the order in which [`read`] takes them.
+pub(super) const COLUMNS: &str = "asin, title, img_url, product_url, stars, reviews, price, \
+     list_price, category_id, is_best_seller, bought_in_last_month";
+
+/// The product with this key.
+pub(super) fn find(db: &Connection, asin: &Asin) -> Result<Option<Product>, StoreError> {
+    let mut query = db.prepare_cached(&format!(
+        "-- store.product\nSELECT {COLUMNS} FROM products WHERE asin = ?1"
+    ))?;
+    query
+        .query_row([asin.as_str()], |row| Ok(read(row)))
+        .optional()?
+        .transpose()
+}
+
+/// Reads a row that holds [`COLUMNS`] from column 0 on.
+pub(super) fn read(row: &Row<'_>) -> Result<Product, StoreError> {
+    read_from(row, 0)
+}
+
+/// Reads a row that holds [`COLUMNS`] from column `first` on.
+pub(super) fn read_from(row: &Row<'_>, first: usize) -> Result<Product, StoreError> {
+    let text = |at: usize| -> Result<Option<&str>, StoreError> {
+        let value = row.get_ref(first + at)?;
+        value
+            .as_str_or_null()
+            .map_err(|e| StoreError::Corrupt(e.into()))
+    };
+    let number = |at: usize| row.get::<_, Option<i64>>(first + at);
+    let url = |at: usize, name| {
+        text(at)?
+            .map(|url| WebUrl::parse(name, url))
+            .transpose()
+            .map_err(nonsense)
+    };
+    Ok(Product {
+        asin: Asin::parse(text(0)?.unwrap_or_default()).map_err(nonsense)?,
+        title: Title::parse(text(1)?.unwrap_or_default()).map_err(nonsense)?,
+        img_url: url(2, "imgUrl")?,
+        product_url: url(3, "productURL")?,
+        stars: within(number(4)?, "stars", Stars::from_hundredths)?,
+        reviews: within(number(5)?, "reviews", Count::from_i64)?,
+        price: within(number(6)?, "price", Money::from_hundredths)?,
+        list_price: within(number(7)?, "list_price", Money::from_hundredths)?,
+        category_id: within(number(8)?, "category_id", CategoryId::from_i64)?
+            .ok_or_else(|| nonsense("category_id is null"))?,
+        is_best_seller: number(9)?.map(|flag| flag != 0),
+        bought_in_last_month: within(number(10)?, "bought_in_last_month", Count::from_i64)?,
+    })
+}
+
+fn within<T>(
+    value: Option<i64>,
+    column: &str,
+    take: fn(i64) -> Option<T>,
+) -> Result<Option<T>, StoreError> {
+    let Some(value) = value else { return Ok(None) };
+    take(value)
+        .map(Some)
+        .ok_or_else(|| nonsense(format!("{column} is {value}")))
+}
+
+fn nonsense(cause: impl Into<crate::store::BoxError>) -> StoreError {
+    StoreError::Corrupt(cause.into())
+}

@@ -1,0 +1,263 @@
+//! What only the embedded store promises: plans, durability, several processes on one file.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use vitrine::clock::Clock;
+use vitrine::store::sqlite::{
+    CACHE_KIB_LOADING, PAGE_BYTES, Purpose, SCHEMA, SqliteStore, hot_statements,
+};
+use vitrine::store::{End, Store, StoreError};
+
+use crate::contract_store::{batch, begin, load, product};
+use crate::support::files::many;
+use crate::support::{SOME_DAY, TestFolder};
+
+fn direct(folder: &TestFolder) -> Connection {
+    Connection::open(folder.data.database()).unwrap()
+}
+
+fn indexes(db: &Connection) -> BTreeSet<String> {
+    let mut query = db
+        .prepare("SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL")
+        .unwrap();
+    query
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect()
+}
+
+/// Every list in every order reads a range of one index and sorts nothing.
+#[tokio::test]
+async fn every_hot_statement_is_a_search_without_a_sort() {
+    let folder = TestFolder::new();
+    let store: Arc<dyn Store> = folder.store();
+    let file = folder.file("many.csv", many(2_000));
+    folder.import(&store, &file).await.unwrap();
+    let db = direct(&folder);
+    for sql in hot_statements() {
+        let mut explain = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let plan: Vec<String> = explain
+            .raw_query()
+            .mapped(|row| row.get(3))
+            .map(Result::unwrap)
+            .collect();
+        assert_eq!(plan.len(), 1, "{sql}: {plan:?}");
+        assert!(
+            plan[0].starts_with("SEARCH products USING INDEX products_"),
+            "{sql}: {plan:?}"
+        );
+    }
+    for sql in [
+        "SELECT title FROM products WHERE asin = ?1",
+        "SELECT 1 FROM import_run WHERE state IN ('loading', 'indexing') AND lease_until <= ?1",
+    ] {
+        let mut explain = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let plan: String = explain.raw_query().next().unwrap().unwrap().get(3).unwrap();
+        assert!(
+            plan.contains("USING INDEX") || plan.contains("USING COVERING"),
+            "{sql}: {plan}"
+        );
+    }
+}
+
+/// The benchmark against `sqlite3` is only fair, and a load only safe, with these.
+#[tokio::test]
+async fn the_writer_is_as_durable_as_it_says() {
+    let pragmas = TestFolder::new().store().pragmas().await.unwrap();
+    assert_eq!(
+        pragmas,
+        [
+            ("page_size", PAGE_BYTES.to_string()),
+            ("cache_size", format!("-{CACHE_KIB_LOADING}")),
+            ("journal_mode", "wal".to_owned()),
+            ("synchronous", "1".to_owned()),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_write_raises_what_it_touched_and_nothing_else() {
+    let folder = TestFolder::new();
+    let clock = Clock::standing_at(SOME_DAY);
+    let store: Arc<dyn Store> = folder.store_at(clock);
+    load(
+        &store,
+        "a",
+        (1..=4)
+            .map(|i| product(&format!("B{i}"), Some(1), i))
+            .collect(),
+    )
+    .await;
+    let versions = || -> Vec<i64> {
+        let db = direct(&folder);
+        let mut query = db
+            .prepare("SELECT version FROM category_version ORDER BY category_id")
+            .unwrap();
+        query
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect()
+    };
+    let before = versions();
+    assert!(
+        before.iter().all(|version| *version >= SOME_DAY),
+        "never below the clock"
+    );
+    let moved = vec![
+        product("B1", Some(1), 2),
+        product("B3", Some(1), 3),
+        product("B4", Some(9), 4),
+    ];
+    load(&store, "b", moved).await;
+    let raised: Vec<_> = before
+        .iter()
+        .zip(versions())
+        .map(|(old, new)| new > *old)
+        .collect();
+    // The catalogue; the old and the new category; not that of the unchanged row.
+    assert_eq!(raised, [true, true, true, false, true]);
+    let unchanged = versions();
+    load(&store, "c", vec![product("B1", Some(1), 2)]).await;
+    assert_eq!(versions(), unchanged);
+}
+
+#[tokio::test]
+async fn a_load_into_an_empty_table_makes_the_indexes_at_its_end() {
+    let folder = TestFolder::new();
+    let store: Arc<dyn Store> = folder.store();
+    let all = indexes(&direct(&folder));
+    assert_eq!(all.len(), 11, "{all:?}");
+    let (_, lease) = begin(&store, "a", "1").await;
+    store
+        .commit_batch(&lease, batch(0, 1, vec![product("B1", None, 1)]))
+        .await
+        .unwrap();
+    assert_eq!(
+        indexes(&direct(&folder)).len(),
+        2,
+        "the asin's and the runs' are needed at once"
+    );
+    store.finish_loading(&lease).await.unwrap();
+    store.end_run(&lease, End::Done).await.unwrap();
+    assert_eq!(indexes(&direct(&folder)), all);
+
+    let (_, lease) = begin(&store, "b", "1").await;
+    store
+        .commit_batch(&lease, batch(0, 1, vec![product("B2", None, 1)]))
+        .await
+        .unwrap();
+    assert_eq!(indexes(&direct(&folder)), all, "the table was not empty");
+}
+
+#[tokio::test]
+async fn a_load_beside_a_server_keeps_the_indexes() {
+    let folder = TestFolder::new();
+    let store: Arc<dyn Store> = folder.store();
+    let all = indexes(&direct(&folder));
+    let serving = folder.data.lock_for_serving().unwrap();
+    let (_, lease) = begin(&store, "a", "1").await;
+    store
+        .commit_batch(&lease, batch(0, 1, vec![product("B1", None, 1)]))
+        .await
+        .unwrap();
+    assert_eq!(indexes(&direct(&folder)), all);
+    drop(serving);
+}
+
+#[tokio::test]
+async fn a_server_that_comes_during_a_load_gets_its_indexes() {
+    let folder = TestFolder::new();
+    let store: Arc<dyn Store> = folder.store();
+    let all = indexes(&direct(&folder));
+    let (_, lease) = begin(&store, "a", "1").await;
+    store
+        .commit_batch(&lease, batch(0, 1, vec![product("B1", None, 1)]))
+        .await
+        .unwrap();
+    let _serving = folder.data.lock_for_serving().unwrap();
+    store
+        .commit_batch(&lease, batch(1, 2, vec![product("B2", None, 1)]))
+        .await
+        .unwrap();
+    assert_eq!(indexes(&direct(&folder)), all);
+}
+
+#[tokio::test]
+async fn indexes_of_a_dead_load_are_made_by_whoever_comes() {
+    let folder = TestFolder::new();
+    let clock = Clock::standing_at(SOME_DAY);
+    let store = folder.store_at(clock.clone());
+    let as_store: Arc<dyn Store> = Arc::<SqliteStore>::clone(&store);
+    let all = indexes(&direct(&folder));
+    let (_, lease) = begin(&as_store, "a", "1").await;
+    store
+        .commit_batch(&lease, batch(0, 1, vec![product("B1", None, 1)]))
+        .await
+        .unwrap();
+    store.repair_indexes().await.unwrap();
+    assert_eq!(
+        indexes(&direct(&folder)).len(),
+        2,
+        "its owner lives and makes them itself"
+    );
+    clock.turn(std::time::Duration::from_secs(31));
+    store.repair_indexes().await.unwrap();
+    assert_eq!(indexes(&direct(&folder)), all);
+}
+
+#[test]
+fn ten_may_migrate_at_once() {
+    let folder = TestFolder::new();
+    std::thread::scope(|scope| {
+        for _ in 0..10 {
+            scope.spawn(|| {
+                SqliteStore::open(&folder.data, Purpose::Serving, Clock::System).unwrap()
+            });
+        }
+    });
+    let (schema, ids): (String, i64) = direct(&folder)
+        .query_row(
+            "SELECT value, (SELECT count(*) FROM meta WHERE name = 'database_id') FROM meta \
+             WHERE name = 'schema'",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .unwrap();
+    assert_eq!((schema, ids), (SCHEMA.to_string(), 1));
+}
+
+#[test]
+fn only_a_schema_that_serves_no_such_old_handler_is_refused() {
+    let folder = TestFolder::new();
+    drop(folder.store());
+    let set = |name: &str, value: i64| {
+        direct(&folder)
+            .execute(
+                "UPDATE meta SET value = ?2 WHERE name = ?1",
+                (name, value.to_string()),
+            )
+            .unwrap();
+    };
+    let open = || SqliteStore::open(&folder.data, Purpose::Serving, Clock::System);
+    set("schema", SCHEMA + 2);
+    assert!(open().is_ok(), "the newer schema still serves this handler");
+    set("oldest_handler", SCHEMA + 1);
+    assert!(matches!(open(), Err(StoreError::SchemaTooNew { .. })));
+}
+
+/// Counting the products of a category reads the counters: no statement of it may touch
+/// the table of products.
+#[tokio::test]
+async fn counting_categories_does_not_read_products() {
+    let folder = TestFolder::new();
+    let store: Arc<dyn Store> = folder.store();
+    load(&store, "a", vec![product("B1", None, 1)]).await;
+    direct(&folder)
+        .execute_batch("ALTER TABLE products RENAME TO hidden")
+        .unwrap();
+    assert_eq!(store.category_counts().await.unwrap().len(), 1);
+}

@@ -1,0 +1,52 @@
+//! A server of the test's own, in this process, on a port of the system's choice.
+
+use std::net::SocketAddr;
+
+use reqwest::{Client, Response};
+use tokio::task::JoinHandle;
+use vitrine::app::Server;
+
+use super::TestFolder;
+
+pub struct TestApp {
+    _folder: TestFolder,
+    pub url: String,
+    pub client: Client,
+    server: JoinHandle<()>,
+}
+
+impl TestApp {
+    pub async fn start_in(folder: TestFolder) -> Self {
+        let server = Server::start(&folder.data, SocketAddr::from(([127, 0, 0, 1], 0)))
+            .await
+            .unwrap();
+        let url = format!("http://{}", server.address().unwrap());
+        let server = tokio::spawn(server.run());
+        Self {
+            _folder: folder,
+            url,
+            client: Client::new(),
+            server,
+        }
+    }
+
+    pub async fn get(&self, path: &str) -> Response {
+        self.client
+            .get(format!("{}{path}", self.url))
+            .send()
+            .await
+            .unwrap()
+    }
+
+    pub async fn json(&self, path: &str) -> serde_json::Value {
+        let response = self.get(path).await;
+        assert_eq!(response.status(), 200, "{path}");
+        response.json().await.unwrap()
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}

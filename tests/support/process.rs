@@ -1,0 +1,71 @@
+//! The real binary, as a new user starts it.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+/// The release binary where `scripts/test` has built one, else the one of this test run.
+pub fn binary() -> PathBuf {
+    std::env::var_os("VITRINE_HANDLER").map_or_else(
+        || PathBuf::from(env!("CARGO_BIN_EXE_handler")),
+        PathBuf::from,
+    )
+}
+
+/// The binary with an environment of nothing but the data folder.
+pub fn handler(data: &Path) -> Command {
+    let mut command = Command::new(binary());
+    // Its own folder: a local.settings.json must not be found by accident.
+    command
+        .env_clear()
+        .env("VITRINE_DATA_DIR", data)
+        .current_dir(data.parent().unwrap());
+    command
+}
+
+pub fn run(command: &mut Command) -> Output {
+    command.output().unwrap()
+}
+
+pub fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A serving process; killed when the test ends.
+pub struct Serving {
+    pub url: String,
+    pub child: Child,
+}
+
+impl Serving {
+    /// Starts `handler serve` on a free port and waits until it tells its address.
+    pub fn start(data: &Path) -> Self {
+        let mut child = handler(data)
+            .arg("serve")
+            .env("VITRINE_LISTEN", "127.0.0.1:0")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let url = lines
+            .by_ref()
+            .map_while(Result::ok)
+            .find_map(|line| Some(line.trim().strip_suffix('/')?.to_owned()))
+            .filter(|url| url.starts_with("http://"))
+            .expect("a server tells where it listens");
+        // Its further lines must go somewhere, or it would wait for a full pipe.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { url, child }
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
