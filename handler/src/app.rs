@@ -59,13 +59,10 @@ impl Server {
         // Held before the database is opened: a load that leaves indexes out must see us.
         let serving = folder.lock_for_serving()?;
         let sqlite = Arc::new(SqliteStore::open(folder, Purpose::Serving, Clock::System)?);
-        let listener = TcpListener::bind(listen)
-            .await
-            .map_err(|e| StartError::Listen(listen, e))?;
+        let listener =
+            TcpListener::bind(listen).await.map_err(|e| StartError::Listen(listen, e))?;
         Ok(Self {
-            app: App {
-                store: Arc::<SqliteStore>::clone(&sqlite),
-            },
+            app: App { store: Arc::<SqliteStore>::clone(&sqlite) },
             sqlite,
             folder: folder.clone(),
             rejects: RejectsFolder::new(folder.rejects()),

@@ -59,11 +59,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Err(e) => return refused(e),
     };
     // Commands print their own results: only what goes wrong is logged beside them.
-    let default_filter = if matches!(command, Command::Serve) {
-        "info"
-    } else {
-        "warn"
-    };
+    let default_filter = if matches!(command, Command::Serve) { "info" } else { "warn" };
     if let Err(e) = telemetry::start(settings.log_filter.as_deref(), default_filter) {
         return refused(format!("RUST_LOG: {e}"));
     }
@@ -84,20 +80,13 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn new(message: impl Display) -> Self {
-        Self {
-            code: 1,
-            message: message.to_string(),
-        }
+        Self { code: 1, message: message.to_string() }
     }
 }
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        let code = if matches!(error, StoreError::SchemaTooNew { .. }) {
-            2
-        } else {
-            1
-        };
+        let code = if matches!(error, StoreError::SchemaTooNew { .. }) { 2 } else { 1 };
         let message = match std::error::Error::source(&error) {
             Some(cause) => format!("{error}: {cause}"),
             None => error.to_string(),
@@ -107,10 +96,7 @@ impl From<StoreError> for Failure {
 }
 
 fn on_runtime(command: impl Future<Output = Result<(), Failure>>) -> ExitCode {
-    match tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-    {
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => code(runtime.block_on(command)),
         Err(e) => code(Err(Failure::new(format!("no threads can be started: {e}")))),
     }

@@ -25,9 +25,7 @@ impl Clock {
         match self {
             Self::System => SystemTime::now()
                 .duration_since(UNIX_EPOCH)
-                .map_or(0, |since| {
-                    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
-                }),
+                .map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX)),
             Self::Turned(micros) => micros.load(Ordering::SeqCst),
         }
     }

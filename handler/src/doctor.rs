@@ -33,55 +33,28 @@ impl fmt::Display for Finding {
 pub(crate) async fn run(settings: Result<Settings, BadSetting>) -> Result<(), Failure> {
     let findings = match settings {
         Ok(settings) => examine(&settings).await,
-        Err(e) => vec![Finding {
-            part: "settings",
-            result: Err(e.to_string()),
-        }],
+        Err(e) => vec![Finding { part: "settings", result: Err(e.to_string()) }],
     };
     for finding in &findings {
         println!("{finding}");
     }
-    match findings
-        .iter()
-        .filter(|finding| finding.result.is_err())
-        .count()
-    {
+    match findings.iter().filter(|finding| finding.result.is_err()).count() {
         0 => Ok(()),
-        failed => Err(Failure::new(format!(
-            "{failed} of {} parts failed",
-            findings.len()
-        ))),
+        failed => Err(Failure::new(format!("{failed} of {} parts failed", findings.len()))),
     }
 }
 
 async fn examine(settings: &Settings) -> Vec<Finding> {
     vec![
-        Finding {
-            part: "settings",
-            result: Ok(describe(settings)),
-        },
-        Finding {
-            part: "database",
-            result: database(&settings.data_dir).await,
-        },
-        Finding {
-            part: "watched folder",
-            result: watched(&settings.data_dir),
-        },
+        Finding { part: "settings", result: Ok(describe(settings)) },
+        Finding { part: "database", result: database(&settings.data_dir).await },
+        Finding { part: "watched folder", result: watched(&settings.data_dir) },
     ]
 }
 
 fn describe(settings: &Settings) -> String {
-    let place = if settings.under_host {
-        "under a host"
-    } else {
-        "on its own"
-    };
-    let stage = if settings.production {
-        "production"
-    } else {
-        "development"
-    };
+    let place = if settings.under_host { "under a host" } else { "on its own" };
+    let stage = if settings.production { "production" } else { "development" };
     format!("{stage}, {place}, listens on {}", settings.listen)
 }
 
@@ -92,11 +65,7 @@ async fn database(data_dir: &Path) -> Result<String, String> {
         return Ok(format!("SQLite {}, made at the first use", place.display()));
     }
     let store = SqliteStore::open(&folder, Purpose::Serving, Clock::System);
-    store
-        .map_err(|e| e.to_string())?
-        .check()
-        .await
-        .map_err(|e| e.to_string())
+    store.map_err(|e| e.to_string())?.check().await.map_err(|e| e.to_string())
 }
 
 fn watched(data_dir: &Path) -> Result<String, String> {

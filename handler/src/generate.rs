@@ -105,19 +105,8 @@ pub fn generate(options: &Options, dir: &Path) -> io::Result<Written> {
     fs::create_dir_all(dir)?;
     let categories = place(dir, CATEGORIES_FILE, |file| write_categories(options, file))?;
     let rows = place(dir, PRODUCTS_FILE, |file| write_products(options, file))?;
-    let Rows {
-        products,
-        dirty,
-        refused,
-        replaced,
-    } = rows;
-    Ok(Written {
-        categories,
-        products,
-        dirty,
-        refused,
-        replaced,
-    })
+    let Rows { products, dirty, refused, replaced } = rows;
+    Ok(Written { categories, products, dirty, refused, replaced })
 }
 
 /// Not synced: after a power cut the same bytes can be had again.

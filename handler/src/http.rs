@@ -23,28 +23,17 @@ pub fn routes(app: &App) -> BoxedFilter<(Response,)> {
     // Path before method: a wrong method on an unknown path must stay a 404.
     let home = warp::path::end().and(reads()).map(system::home);
     let health = warp::path!("health").and(reads()).map(system::health);
-    let products = warp::path!("products")
-        .and(reads())
-        .and(raw_query())
-        .and(with(app))
-        .then(products::list);
-    let product = warp::path!("products" / String)
-        .and(reads())
-        .and(with(app))
-        .then(products::show);
-    let categories = warp::path!("categories")
-        .and(reads())
-        .and(with(app))
-        .then(categories::list);
+    let products =
+        warp::path!("products").and(reads()).and(raw_query()).and(with(app)).then(products::list);
+    let product = warp::path!("products" / String).and(reads()).and(with(app)).then(products::show);
+    let categories = warp::path!("categories").and(reads()).and(with(app)).then(categories::list);
     let category_name = warp::path!("category" / "name")
         .and(reads())
         .and(raw_query())
         .and(with(app))
         .then(categories::name);
-    let category_count = warp::path!("category" / "count")
-        .and(reads())
-        .and(with(app))
-        .then(categories::count);
+    let category_count =
+        warp::path!("category" / "count").and(reads()).and(with(app)).then(categories::count);
 
     // Boxed: a chain of plain `or`s doubles the type at every step.
     home.boxed()

@@ -121,13 +121,7 @@ pub async fn import(
                 source = run.source,
                 "import begins"
             );
-            let work = Work {
-                store,
-                rejects,
-                lease,
-                options,
-                watcher,
-            };
+            let work = Work { store, rejects, lease, options, watcher };
             work.carry_through(source, state, *run).await
         }
     }
@@ -145,9 +139,8 @@ pub fn dry_run(
     let categories = KnownCategories { known, made: 0 };
     let mut batches = Batches::begin(text, categories, 10_000).map_err(ImportError::Failed)?;
     let mut report = Report::default();
-    while let Some(batch) = batches
-        .next_batch()
-        .map_err(|fault| ImportError::Failed(fault.to_string()))?
+    while let Some(batch) =
+        batches.next_batch().map_err(|fault| ImportError::Failed(fault.to_string()))?
     {
         let rejected = batch.rejects.len() as u64;
         report.counts.read += batch.read;
@@ -235,22 +228,11 @@ impl Work<'_> {
             source.is_unchanged(&state).map_err(SourceError::into_stop)
         });
         while let Some(batch) = batches.recv().await {
-            let committed = self
-                .store
-                .commit_batch(&self.lease, batch)
-                .await
-                .map_err(Stop::Store)?;
+            let committed =
+                self.store.commit_batch(&self.lease, batch).await.map_err(Stop::Store)?;
             let counts = committed.counts;
-            (self.watcher)(Progress {
-                bytes: stored_bytes.get(),
-                bytes_total,
-                counts,
-            });
-            if let Some(most) = self
-                .options
-                .rejects_max
-                .filter(|most| counts.rejected > *most)
-            {
+            (self.watcher)(Progress { bytes: stored_bytes.get(), bytes_total, counts });
+            if let Some(most) = self.options.rejects_max.filter(|most| counts.rejected > *most) {
                 return Err(Stop::ForGood(format!(
                     "{} rows are refused, more than the {most} allowed",
                     counts.rejected
@@ -261,18 +243,9 @@ impl Work<'_> {
     }
 
     async fn finish(&self, run: &Run, name: &str) -> Result<Run, Stop> {
-        self.store
-            .finish_loading(&self.lease)
-            .await
-            .map_err(Stop::Store)?;
-        self.rejects
-            .write(self.store.as_ref(), run.id, name)
-            .await
-            .map_err(Stop::ForNow)?;
-        self.store
-            .end_run(&self.lease, End::Done)
-            .await
-            .map_err(Stop::Store)
+        self.store.finish_loading(&self.lease).await.map_err(Stop::Store)?;
+        self.rejects.write(self.store.as_ref(), run.id, name).await.map_err(Stop::ForNow)?;
+        self.store.end_run(&self.lease, End::Done).await.map_err(Stop::Store)
     }
 
     /// Notes in the run why it stopped, as far as the store lets us.

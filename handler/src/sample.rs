@@ -16,14 +16,8 @@ pub const SOURCE: &str = "sample:";
 pub const CATEGORIES_MAX: u32 = 5;
 
 const FILES: [(&str, &[u8]); 2] = [
-    (
-        "sample:amazon_categories.csv",
-        include_bytes!("../sample/amazon_categories.csv"),
-    ),
-    (
-        "sample:amazon_products.csv",
-        include_bytes!("../sample/amazon_products.csv"),
-    ),
+    ("sample:amazon_categories.csv", include_bytes!("../sample/amazon_categories.csv")),
+    ("sample:amazon_products.csv", include_bytes!("../sample/amazon_products.csv")),
 ];
 
 /// The part of the sample with this name.
@@ -31,23 +25,14 @@ pub fn source(uri: &str) -> Option<Source> {
     FILES
         .into_iter()
         .find(|(name, _)| *name == uri)
-        .map(|(uri, content)| Source::Bytes {
-            uri: uri.to_owned(),
-            content,
-        })
+        .map(|(uri, content)| Source::Bytes { uri: uri.to_owned(), content })
 }
 
 /// Imports the sample.
 pub async fn load(store: &Arc<dyn Store>, rejects: &RejectsFolder) -> Result<(), ImportError> {
-    let options = Options {
-        how: HowStarted::Delivered,
-        rejects_max: None,
-    };
+    let options = Options { how: HowStarted::Delivered, rejects_max: None };
     for (uri, content) in FILES {
-        let source = Source::Bytes {
-            uri: uri.to_owned(),
-            content,
-        };
+        let source = Source::Bytes { uri: uri.to_owned(), content };
         import(store, rejects, source, options, &|_| {}).await?;
     }
     Ok(())

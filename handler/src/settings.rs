@@ -62,10 +62,7 @@ const NOT_BUILT: [(&str, &str); 20] = [
     ("CACHE_STALENESS_MS", "the cache"),
     ("CACHE_LOCAL_BYTES", "the cache"),
     ("CACHE_PREFIX", "the cache"),
-    (
-        "APPLICATIONINSIGHTS_CONNECTION_STRING",
-        "Application Insights",
-    ),
+    ("APPLICATIONINSIGHTS_CONNECTION_STRING", "Application Insights"),
     ("OTEL_SERVICE_NAME", "Application Insights"),
     ("FIREBASE_AUTH_EMULATOR_HOST", "Firebase Authentication"),
 ];
@@ -90,16 +87,9 @@ impl Settings {
 
     /// Reads the given variables; the first that is wrong is named.
     pub fn from_variables(variables: &HashMap<String, String>) -> Result<Self, BadSetting> {
-        let given = |name: &str| {
-            variables
-                .get(name)
-                .map(String::as_str)
-                .filter(|v| !v.is_empty())
-        };
+        let given = |name: &str| variables.get(name).map(String::as_str).filter(|v| !v.is_empty());
         refuse_unbuilt(variables)?;
-        let port = given("FUNCTIONS_CUSTOMHANDLER_PORT")
-            .map(port)
-            .transpose()?;
+        let port = given("FUNCTIONS_CUSTOMHANDLER_PORT").map(port).transpose()?;
         let listen = match port {
             Some(port) => SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
             None => listen(given("VITRINE_LISTEN").unwrap_or("127.0.0.1:7071"))?,
@@ -113,10 +103,7 @@ impl Settings {
                     .is_some_and(|name| name.eq_ignore_ascii_case("production")),
             log_filter: given("RUST_LOG").map(str::to_owned),
         };
-        let allowed = given("VITRINE_EMBEDDED")
-            .map(truth)
-            .transpose()?
-            .unwrap_or(false);
+        let allowed = given("VITRINE_EMBEDDED").map(truth).transpose()?.unwrap_or(false);
         settings.guard_production(allowed)?;
         Ok(settings)
     }
@@ -135,24 +122,16 @@ impl Settings {
 }
 
 fn refuse_unbuilt(variables: &HashMap<String, String>) -> Result<(), BadSetting> {
-    let mut names: Vec<_> = variables
-        .iter()
-        .filter(|(_, value)| !value.is_empty())
-        .collect();
+    let mut names: Vec<_> = variables.iter().filter(|(_, value)| !value.is_empty()).collect();
     // The same message for the same environment, whatever the map's order.
     names.sort();
     for (name, _) in names {
-        let unbuilt = NOT_BUILT
-            .iter()
-            .find(|(pattern, _)| match pattern.strip_suffix('*') {
-                Some(beginning) => name.starts_with(beginning),
-                None => name == pattern,
-            });
+        let unbuilt = NOT_BUILT.iter().find(|(pattern, _)| match pattern.strip_suffix('*') {
+            Some(beginning) => name.starts_with(beginning),
+            None => name == pattern,
+        });
         if let Some((_, part)) = unbuilt {
-            return Err(bad(
-                name,
-                format!("{part} is not part of this version: unset it"),
-            ));
+            return Err(bad(name, format!("{part} is not part of this version: unset it")));
         }
     }
     Ok(())
@@ -168,39 +147,25 @@ fn local_values(path: &Path) -> Result<HashMap<String, String>, BadSetting> {
     let Ok(text) = std::fs::read(path) else {
         return Ok(HashMap::new());
     };
-    serde_json::from_slice(&text)
-        .map(|local: Local| local.values)
-        .map_err(|e| {
-            bad(
-                "local.settings.json",
-                format!("must be JSON with texts in `Values`: {e}"),
-            )
-        })
+    serde_json::from_slice(&text).map(|local: Local| local.values).map_err(|e| {
+        bad("local.settings.json", format!("must be JSON with texts in `Values`: {e}"))
+    })
 }
 
 fn bad(variable: &str, reason: impl Into<String>) -> BadSetting {
-    BadSetting {
-        variable: variable.to_owned(),
-        reason: reason.into(),
-    }
+    BadSetting { variable: variable.to_owned(), reason: reason.into() }
 }
 
 fn port(text: &str) -> Result<u16, BadSetting> {
-    text.parse().ok().filter(|port| *port > 0).ok_or_else(|| {
-        bad(
-            "FUNCTIONS_CUSTOMHANDLER_PORT",
-            "must be a port between 1 and 65535",
-        )
-    })
+    text.parse()
+        .ok()
+        .filter(|port| *port > 0)
+        .ok_or_else(|| bad("FUNCTIONS_CUSTOMHANDLER_PORT", "must be a port between 1 and 65535"))
 }
 
 fn listen(text: &str) -> Result<SocketAddr, BadSetting> {
-    text.parse().map_err(|_| {
-        bad(
-            "VITRINE_LISTEN",
-            "must be an address and a port, such as 127.0.0.1:7071",
-        )
-    })
+    text.parse()
+        .map_err(|_| bad("VITRINE_LISTEN", "must be an address and a port, such as 127.0.0.1:7071"))
 }
 
 fn truth(text: &str) -> Result<bool, BadSetting> {
@@ -216,10 +181,7 @@ mod tests {
     use super::*;
 
     fn read(variables: &[(&str, &str)]) -> Result<Settings, BadSetting> {
-        let owned = variables
-            .iter()
-            .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
-            .collect();
+        let owned = variables.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
         Settings::from_variables(&owned)
     }
 
@@ -233,10 +195,8 @@ mod tests {
 
     #[test]
     fn the_hosts_port_wins() {
-        let settings = read(&[
-            ("FUNCTIONS_CUSTOMHANDLER_PORT", "5000"),
-            ("VITRINE_LISTEN", "0.0.0.0:1"),
-        ]);
+        let settings =
+            read(&[("FUNCTIONS_CUSTOMHANDLER_PORT", "5000"), ("VITRINE_LISTEN", "0.0.0.0:1")]);
         let settings = settings.unwrap();
         assert_eq!(
             (settings.listen.to_string().as_str(), settings.under_host),
@@ -253,21 +213,13 @@ mod tests {
             ("FUNCTIONS_CUSTOMHANDLER_PORT", "70000"),
             ("VITRINE_EMBEDDED", "yes"),
         ] {
-            assert_eq!(
-                read(&[(variable, value)]).unwrap_err().variable,
-                variable,
-                "{value}"
-            );
+            assert_eq!(read(&[(variable, value)]).unwrap_err().variable, variable, "{value}");
         }
     }
 
     #[test]
     fn a_part_that_is_not_built_is_refused_by_name_and_without_its_value() {
-        for name in [
-            "SQL_SERVER",
-            "REDIS_CONNECTION_STRING",
-            "IMPORT_STORAGE__accountName",
-        ] {
+        for name in ["SQL_SERVER", "REDIS_CONNECTION_STRING", "IMPORT_STORAGE__accountName"] {
             let refused = read(&[(name, "hunter2")]).unwrap_err();
             assert_eq!(refused.variable, name);
             assert!(!refused.to_string().contains("hunter2"));
@@ -276,17 +228,10 @@ mod tests {
 
     #[test]
     fn production_does_not_run_on_embedded_parts_by_accident() {
-        for sign in [
-            ("WEBSITE_SITE_NAME", "shop"),
-            ("AZURE_FUNCTIONS_ENVIRONMENT", "Production"),
-        ] {
+        for sign in [("WEBSITE_SITE_NAME", "shop"), ("AZURE_FUNCTIONS_ENVIRONMENT", "Production")] {
             assert_eq!(read(&[sign]).unwrap_err().variable, "VITRINE_EMBEDDED");
             assert!(read(&[sign, ("VITRINE_EMBEDDED", "false")]).is_err());
-            assert!(
-                read(&[sign, ("VITRINE_EMBEDDED", "true")])
-                    .unwrap()
-                    .production
-            );
+            assert!(read(&[sign, ("VITRINE_EMBEDDED", "true")]).unwrap().production);
         }
         assert!(read(&[("AZURE_FUNCTIONS_ENVIRONMENT", "Development")]).is_ok());
     }

@@ -21,10 +21,7 @@ struct Tried {
 impl Tried {
     fn new() -> Self {
         let folder = TestFolder::new();
-        Self {
-            store: folder.store(),
-            folder,
-        }
+        Self { store: folder.store(), folder }
     }
 
     async fn import(&self, name: &str, content: impl AsRef<[u8]>) -> Result<Run, ImportError> {
@@ -53,45 +50,24 @@ impl Tried {
 async fn files_that_are_no_such_files_fail_by_name_and_change_nothing() {
     let tried = Tried::new();
     assert!(tried.fails("empty.csv", "").await.contains("is empty"));
-    assert!(
-        tried
-            .fails("blank.csv", "\n\r\n\n")
-            .await
-            .contains("is empty")
-    );
-    let reason = tried
-        .fails("colours.csv", "asin,title,category_id,colour\n")
-        .await;
+    assert!(tried.fails("blank.csv", "\n\r\n\n").await.contains("is empty"));
+    let reason = tried.fails("colours.csv", "asin,title,category_id,colour\n").await;
     assert!(reason.contains("`colour`"), "{reason}");
     assert!(
-        tried
-            .fails("short.csv", "asin,title\nB1,x\n")
-            .await
-            .contains("`category_id` is missing")
+        tried.fails("short.csv", "asin,title\nB1,x\n").await.contains("`category_id` is missing")
     );
-    assert!(
-        tried
-            .fails("noise.bin", [0x7f, b'E', 0, 0xff])
-            .await
-            .contains("unknown header")
-    );
+    assert!(tried.fails("noise.bin", [0x7f, b'E', 0, 0xff]).await.contains("unknown header"));
     let endless = format!("\"{}", "x".repeat(100_000));
     assert!(tried.fails("endless.csv", endless).await.contains("64 KiB"));
     assert!(tried.store.categories().await.unwrap().is_empty());
     let run = tried.store.run(RunId(1)).await.unwrap().unwrap();
-    assert_eq!(
-        (run.state, run.counts),
-        (RunState::Failed, Counts::default())
-    );
+    assert_eq!((run.state, run.counts), (RunState::Failed, Counts::default()));
 }
 
 #[tokio::test]
 async fn a_header_alone_is_a_file_without_rows() {
     let tried = Tried::new();
-    let run = tried
-        .import("header.csv", "asin,title,category_id")
-        .await
-        .unwrap();
+    let run = tried.import("header.csv", "asin,title,category_id").await.unwrap();
     assert_eq!((run.state, run.counts), (RunState::Done, Counts::default()));
 }
 
@@ -99,18 +75,10 @@ async fn a_header_alone_is_a_file_without_rows() {
 async fn what_is_no_file_starts_no_run() {
     let tried = Tried::new();
     let directory = tried.folder.data.imports();
-    let refused = tried
-        .folder
-        .import(&tried.store, &directory)
-        .await
-        .unwrap_err();
+    let refused = tried.folder.import(&tried.store, &directory).await.unwrap_err();
     assert!(refused.to_string().contains("is not a file"), "{refused}");
     let missing = tried.folder.dir.path().join("missing.csv");
-    let refused = tried
-        .folder
-        .import(&tried.store, &missing)
-        .await
-        .unwrap_err();
+    let refused = tried.folder.import(&tried.store, &missing).await.unwrap_err();
     assert!(refused.to_string().contains("missing.csv"), "{refused}");
     assert!(tried.store.is_unused().await.unwrap());
 }
@@ -163,15 +131,7 @@ async fn each_broken_row_is_named_and_the_rows_around_it_are_loaded() {
     ]
     .map(|(line, column)| (line, column.to_owned()));
     assert_eq!(found, expected);
-    assert_eq!(
-        run.counts,
-        Counts {
-            read: 17,
-            loaded: 4,
-            replaced: 0,
-            rejected: 13
-        }
-    );
+    assert_eq!(run.counts, Counts { read: 17, loaded: 4, replaced: 0, rejected: 13 });
     for asin in ["GOOD1", "GOOD2", "GOOD3", "B13"] {
         assert!(tried.has(asin).await, "{asin}");
     }
@@ -208,30 +168,15 @@ async fn a_file_that_changes_while_it_is_read_fails_and_keeps_what_was_read() {
     let file = folder.file("growing.csv", many(100_000));
     let append = |_| {
         let mut file = std::fs::File::options().append(true).open(&file).unwrap();
-        file.write_all(format!("{}\n", row("LATE", "x", "1", 1)).as_bytes())
-            .unwrap();
+        file.write_all(format!("{}\n", row("LATE", "x", "1", 1)).as_bytes()).unwrap();
     };
-    let options = Options {
-        how: HowStarted::ByHand,
-        rejects_max: None,
-    };
+    let options = Options { how: HowStarted::ByHand, rejects_max: None };
     let source = Source::File(file.clone());
-    let changed = import(&store, &folder.rejects(), source, options, &append)
-        .await
-        .unwrap_err();
-    assert!(
-        changed
-            .to_string()
-            .contains("has changed while it was read"),
-        "{changed}"
-    );
+    let changed = import(&store, &folder.rejects(), source, options, &append).await.unwrap_err();
+    assert!(changed.to_string().contains("has changed while it was read"), "{changed}");
     let run = store.run(RunId(1)).await.unwrap().unwrap();
     assert_eq!(run.state, RunState::Failed);
     assert!(run.counts.loaded >= 100_000, "{:?}", run.counts);
     let again = folder.import(&store, &file).await.unwrap();
-    assert_eq!(
-        (again.attempt, again.state),
-        (1, RunState::Done),
-        "its new state is another run"
-    );
+    assert_eq!((again.attempt, again.state), (1, RunState::Done), "its new state is another run");
 }

@@ -15,10 +15,7 @@ fn help_and_version_work() {
         assert!(stdout(&help).contains(command), "{command}");
     }
     let version = run(handler(folder.data.path()).arg("--version"));
-    assert_eq!(
-        stdout(&version).trim(),
-        concat!("handler ", env!("CARGO_PKG_VERSION"))
-    );
+    assert_eq!(stdout(&version).trim(), concat!("handler ", env!("CARGO_PKG_VERSION")));
 }
 
 #[test]
@@ -26,36 +23,19 @@ fn an_import_prints_its_counts_and_where_the_refused_rows_are() {
     let folder = TestFolder::new();
     let good = folder.file("good.csv", many(10));
     let dirty = folder.file("dirty.csv", products(&["B1,x", &row("B2", "x", "1", 1)]));
-    let output = run(handler(folder.data.path())
-        .arg("import")
-        .args([&good, &dirty]));
+    let output = run(handler(folder.data.path()).arg("import").args([&good, &dirty]));
     let text = stdout(&output);
     assert!(output.status.success(), "rejects alone do not fail: {text}");
-    assert!(
-        text.contains("good.csv: read 10, loaded 10, replaced 0, rejected 0 in "),
-        "{text}"
-    );
-    assert!(
-        text.contains("dirty.csv: read 2, loaded 1, replaced 0, rejected 1 in "),
-        "{text}"
-    );
-    let file = text
-        .lines()
-        .find_map(|line| line.strip_prefix("refused rows: "))
-        .unwrap();
+    assert!(text.contains("good.csv: read 10, loaded 10, replaced 0, rejected 0 in "), "{text}");
+    assert!(text.contains("dirty.csv: read 2, loaded 1, replaced 0, rejected 1 in "), "{text}");
+    let file = text.lines().find_map(|line| line.strip_prefix("refused rows: ")).unwrap();
     let rejects = std::fs::read_to_string(file).unwrap();
     assert!(rejects.contains("\"line\":2,\"byte\":"), "{rejects}");
 
     let again = run(handler(folder.data.path()).arg("import").arg(&good));
     assert!(again.status.success() && stdout(&again).contains("nothing to do"));
-    let again = run(handler(folder.data.path())
-        .args(["import", "--again"])
-        .arg(&good));
-    assert!(
-        stdout(&again).contains("read 10, loaded 10"),
-        "{}",
-        stdout(&again)
-    );
+    let again = run(handler(folder.data.path()).args(["import", "--again"]).arg(&good));
+    assert!(stdout(&again).contains("read 10, loaded 10"), "{}", stdout(&again));
 }
 
 #[test]
@@ -64,9 +44,7 @@ fn one_file_that_fails_does_not_keep_the_others_from_being_imported() {
     let bad = folder.file("bad.csv", "colour\nred\n");
     let good = folder.file("good.csv", many(10));
     let missing = folder.dir.path().join("missing.csv");
-    let output = run(handler(folder.data.path())
-        .arg("import")
-        .args([&bad, &missing, &good]));
+    let output = run(handler(folder.data.path()).arg("import").args([&bad, &missing, &good]));
     assert_eq!(output.status.code(), Some(1));
     assert!(stdout(&output).contains("good.csv: read 10, loaded 10"));
     let errors = stderr(&output);
@@ -84,14 +62,9 @@ fn a_dry_run_lists_what_would_be_refused_and_makes_no_database() {
     let text = stdout(&output);
     assert!(output.status.success(), "{text}");
     assert!(text.contains("line 2, byte "), "{text}");
-    assert!(
-        text.contains("read 2, loaded 1, replaced 0, rejected 1"),
-        "{text}"
-    );
+    assert!(text.contains("read 2, loaded 1, replaced 0, rejected 1"), "{text}");
     assert!(!data.exists(), "it changes nothing");
-    let strict = run(handler(&data)
-        .args(["import", "--dry-run", "--max-rejects", "0"])
-        .arg(&file));
+    let strict = run(handler(&data).args(["import", "--dry-run", "--max-rejects", "0"]).arg(&file));
     assert_eq!(strict.status.code(), Some(1));
 }
 
@@ -101,9 +74,7 @@ fn the_generator_gives_the_same_bytes_for_the_same_arguments() {
     let make = |name: &str, seed: &str| {
         let out = folder.dir.path().join(name);
         let output = run(handler(folder.data.path())
-            .args([
-                "generate", "--rows", "2000", "--dirty", "50", "--seed", seed, "--out",
-            ])
+            .args(["generate", "--rows", "2000", "--dirty", "50", "--seed", seed, "--out"])
             .arg(&out));
         assert!(output.status.success(), "{}", stderr(&output));
         std::fs::read(out.join("amazon_products.csv")).unwrap()
@@ -127,10 +98,7 @@ fn a_wrong_setting_is_one_line_that_names_it_and_exit_code_2() {
             assert_eq!(output.status.code(), Some(2), "{name}");
             let errors = stderr(&output);
             assert_eq!(errors.lines().count(), 1, "{errors}");
-            assert!(
-                errors.contains(name) || name == "WEBSITE_SITE_NAME",
-                "{errors}"
-            );
+            assert!(errors.contains(name) || name == "WEBSITE_SITE_NAME", "{errors}");
             assert!(!errors.contains("hunter2"), "{errors}");
         }
     }
@@ -146,14 +114,12 @@ fn values_of_local_settings_are_defaults_that_the_environment_overrides() {
     let output = run(handler(folder.data.path()).arg("migrate"));
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("VITRINE_LISTEN"));
-    let output = run(handler(folder.data.path())
-        .arg("migrate")
-        .env("VITRINE_LISTEN", "127.0.0.1:1"));
+    let output =
+        run(handler(folder.data.path()).arg("migrate").env("VITRINE_LISTEN", "127.0.0.1:1"));
     assert!(output.status.success(), "{}", stderr(&output));
     // Under a host its own settings count, and the file is not read.
-    let output = run(handler(folder.data.path())
-        .arg("migrate")
-        .env("FUNCTIONS_CUSTOMHANDLER_PORT", "5001"));
+    let output =
+        run(handler(folder.data.path()).arg("migrate").env("FUNCTIONS_CUSTOMHANDLER_PORT", "5001"));
     assert!(output.status.success(), "{}", stderr(&output));
 }
 
@@ -166,19 +132,13 @@ fn doctor_has_a_line_for_each_part() {
     run(handler(folder.data.path()).arg("migrate"));
     let text = stdout(&doctor());
     for part in ["settings ", "database ", "watched folder "] {
-        assert!(
-            text.lines()
-                .any(|line| line.starts_with(part) && line.contains("ok")),
-            "{text}"
-        );
+        assert!(text.lines().any(|line| line.starts_with(part) && line.contains("ok")), "{text}");
     }
     std::fs::write(folder.data.database(), "this is no database at all").unwrap();
     let broken = doctor();
     assert_eq!(broken.status.code(), Some(1));
     assert!(stdout(&broken).contains("FAILED"), "{}", stdout(&broken));
-    let output = run(handler(folder.data.path())
-        .arg("doctor")
-        .env("VITRINE_LISTEN", "x"));
+    let output = run(handler(folder.data.path()).arg("doctor").env("VITRINE_LISTEN", "x"));
     assert_eq!(output.status.code(), Some(1));
     assert!(stdout(&output).contains("VITRINE_LISTEN"));
 }
@@ -193,11 +153,7 @@ fn a_database_that_is_too_new_is_exit_code_2() {
         .unwrap();
     let output = run(handler(folder.data.path()).arg("serve"));
     assert_eq!(output.status.code(), Some(2));
-    assert!(
-        stderr(&output).contains("needs a newer handler"),
-        "{}",
-        stderr(&output)
-    );
+    assert!(stderr(&output).contains("needs a newer handler"), "{}", stderr(&output));
 }
 
 /// On a file system that is too small the import stops and says so; with room made, the
@@ -223,15 +179,8 @@ fn a_full_disk_is_named_and_the_import_goes_on_once_there_is_room() {
         .env("VITRINE_DATA_DIR", disk.join("data"))
         .current_dir(folder.dir.path()));
     let (text, errors) = (stdout(&output), stderr(&output));
-    assert_ne!(
-        output.status.code(),
-        Some(77),
-        "no small file system can be made here: {errors}"
-    );
+    assert_ne!(output.status.code(), Some(77), "no small file system can be made here: {errors}");
     assert!(output.status.success(), "{text}{errors}");
     assert!(errors.contains("the disk is full"), "{errors}");
-    assert!(
-        text.contains("read 60000, loaded 60000, replaced 0, rejected 0"),
-        "{text}"
-    );
+    assert!(text.contains("read 60000, loaded 60000, replaced 0, rejected 0"), "{text}");
 }

@@ -26,11 +26,7 @@ pub struct Subject {
 fn sqlite() -> Subject {
     let folder = TestFolder::new();
     let clock = Clock::standing_at(SOME_DAY);
-    Subject {
-        store: folder.store_at(clock.clone()),
-        clock,
-        _folder: folder,
-    }
+    Subject { store: folder.store_at(clock.clone()), clock, _folder: folder }
 }
 
 macro_rules! contract {
@@ -89,20 +85,11 @@ pub const ALL_COLUMNS: ProductColumns = ProductColumns {
 };
 
 pub fn claim(source: &str, etag: &str, how: HowStarted) -> Claim {
-    Claim {
-        source: source.to_owned(),
-        etag: etag.to_owned(),
-        size: 1,
-        how,
-    }
+    Claim { source: source.to_owned(), etag: etag.to_owned(), size: 1, how }
 }
 
 pub async fn begin(store: &Arc<dyn Store>, source: &str, etag: &str) -> (Run, Lease) {
-    match store
-        .claim_run(&claim(source, etag, HowStarted::ByHand))
-        .await
-        .unwrap()
-    {
+    match store.claim_run(&claim(source, etag, HowStarted::ByHand)).await.unwrap() {
         Claimed::Ours(run, lease) => (*run, lease),
         other => panic!("{other:?}"),
     }
@@ -111,17 +98,10 @@ pub async fn begin(store: &Arc<dyn Store>, source: &str, etag: &str) -> (Run, Le
 pub fn batch(start: u64, end: u64, products: Vec<Product>) -> Batch {
     Batch {
         start,
-        end: Checkpoint {
-            offset: end,
-            line: end,
-            ..Checkpoint::default()
-        },
+        end: Checkpoint { offset: end, line: end, ..Checkpoint::default() },
         read: products.len() as u64,
         replaced: 0,
-        rows: Rows::Products {
-            rows: products,
-            columns: ALL_COLUMNS,
-        },
+        rows: Rows::Products { rows: products, columns: ALL_COLUMNS },
         rejects: Vec::new(),
     }
 }
@@ -129,10 +109,7 @@ pub fn batch(start: u64, end: u64, products: Vec<Product>) -> Batch {
 /// Loads products as one run of a file of its own.
 pub async fn load(store: &Arc<dyn Store>, source: &str, products: Vec<Product>) {
     let (_, lease) = begin(store, source, "1").await;
-    store
-        .commit_batch(&lease, batch(0, 1, products))
-        .await
-        .unwrap();
+    store.commit_batch(&lease, batch(0, 1, products)).await.unwrap();
     store.finish_loading(&lease).await.unwrap();
     store.end_run(&lease, End::Done).await.unwrap();
 }
@@ -226,36 +203,19 @@ async fn a_list_is_walked_whole_in_every_order(_: Subject) {
 async fn rows_that_come_and_go_neither_repeat_nor_hide_others(subject: Subject) {
     let store = &subject.store;
     let some = |range: std::ops::Range<i64>| -> Vec<Product> {
-        range
-            .map(|i| product(&format!("B{i:03}"), Some(i / 10), 1))
-            .collect()
+        range.map(|i| product(&format!("B{i:03}"), Some(i / 10), 1)).collect()
     };
     load(store, "a", some(0..50)).await;
     let mut query = list(None, Sort::Price, 10);
     let first = store.page(&query).await.unwrap().unwrap();
     // Meanwhile rows come before, at and behind the place, and one that was shown moves on.
     load(store, "b", some(50..60)).await;
-    load(
-        store,
-        "c",
-        vec![product("A000", Some(0), 1), product("B000", Some(3), 1)],
-    )
-    .await;
+    load(store, "c", vec![product("A000", Some(0), 1), product("B000", Some(3), 1)]).await;
     query.after = first.next;
     let rest = walk(store, query).await;
-    let asins: Vec<_> = rest
-        .iter()
-        .map(|product| product.asin.to_string())
-        .collect();
-    let expected: Vec<_> = some(10..60)
-        .iter()
-        .map(|product| product.asin.to_string())
-        .collect();
-    let unmoved: Vec<_> = asins
-        .iter()
-        .filter(|asin| *asin != "B000")
-        .cloned()
-        .collect();
+    let asins: Vec<_> = rest.iter().map(|product| product.asin.to_string()).collect();
+    let expected: Vec<_> = some(10..60).iter().map(|product| product.asin.to_string()).collect();
+    let unmoved: Vec<_> = asins.iter().filter(|asin| *asin != "B000").cloned().collect();
     assert_eq!(unmoved, expected);
 }
 
@@ -263,66 +223,21 @@ async fn an_unknown_category_has_no_page_and_an_empty_one_an_empty_page(subject:
     let store = &subject.store;
     load(store, "a", vec![product("B1", None, 1)]).await;
     load(store, "b", vec![product("B1", None, 2)]).await;
-    assert!(
-        store
-            .page(&list(Some(3), Sort::Asin, 1))
-            .await
-            .unwrap()
-            .is_none()
-    );
-    let empty = store
-        .page(&list(Some(1), Sort::Price, 1))
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(
-        (empty.products.len(), empty.next, empty.total),
-        (0, None, 0)
-    );
+    assert!(store.page(&list(Some(3), Sort::Asin, 1)).await.unwrap().is_none());
+    let empty = store.page(&list(Some(1), Sort::Price, 1)).await.unwrap().unwrap();
+    assert_eq!((empty.products.len(), empty.next, empty.total), (0, None, 0));
 }
 
 async fn counts_follow_products_that_move(subject: Subject) {
     let store = &subject.store;
-    load(
-        store,
-        "a",
-        (0..9)
-            .map(|i| product(&format!("B{i}"), None, 1 + i % 3))
-            .collect(),
-    )
-    .await;
-    load(
-        store,
-        "b",
-        vec![
-            product("B0", None, 3),
-            product("B3", None, 3),
-            product("C", None, 9),
-        ],
-    )
-    .await;
+    load(store, "a", (0..9).map(|i| product(&format!("B{i}"), None, 1 + i % 3)).collect()).await;
+    load(store, "b", vec![product("B0", None, 3), product("B3", None, 3), product("C", None, 9)])
+        .await;
     let counts = store.category_counts().await.unwrap();
-    let counts: Vec<_> = counts
-        .iter()
-        .map(|c| (c.category_id, c.total_products))
-        .collect();
+    let counts: Vec<_> = counts.iter().map(|c| (c.category_id, c.total_products)).collect();
     assert_eq!(counts, [(3, 5), (2, 3), (1, 1), (9, 1)]);
-    assert_eq!(
-        store
-            .page(&list(None, Sort::Asin, 1))
-            .await
-            .unwrap()
-            .unwrap()
-            .total,
-        10
-    );
-    let ids: Vec<_> = store
-        .categories()
-        .await
-        .unwrap()
-        .iter()
-        .map(|c| c.id.get())
-        .collect();
+    assert_eq!(store.page(&list(None, Sort::Asin, 1)).await.unwrap().unwrap().total, 10);
+    let ids: Vec<_> = store.categories().await.unwrap().iter().map(|c| c.id.get()).collect();
     assert_eq!(ids, [1, 2, 3, 9]);
 }
 
@@ -332,24 +247,12 @@ async fn a_batch_is_applied_once(subject: Subject) {
     let first = batch(0, 10, vec![product("B1", None, 1)]);
     let committed = store.commit_batch(&lease, first.clone()).await.unwrap();
     assert_eq!((committed.counts.read, committed.counts.loaded), (1, 1));
-    assert!(matches!(
-        store.commit_batch(&lease, first).await,
-        Err(StoreError::RunLost)
-    ));
+    assert!(matches!(store.commit_batch(&lease, first).await, Err(StoreError::RunLost)));
     let too_far = batch(20, 30, vec![product("B2", None, 1)]);
-    assert!(matches!(
-        store.commit_batch(&lease, too_far).await,
-        Err(StoreError::RunLost)
-    ));
+    assert!(matches!(store.commit_batch(&lease, too_far).await, Err(StoreError::RunLost)));
     let now = store.run(run.id).await.unwrap().unwrap();
     assert_eq!((now.checkpoint.offset, now.counts.read), (10, 1));
-    assert!(
-        store
-            .product(&Asin::parse("B2").unwrap())
-            .await
-            .unwrap()
-            .is_none()
-    );
+    assert!(store.product(&Asin::parse("B2").unwrap()).await.unwrap().is_none());
 }
 
 async fn a_lease_that_was_taken_is_worth_nothing(subject: Subject) {
@@ -358,25 +261,10 @@ async fn a_lease_that_was_taken_is_worth_nothing(subject: Subject) {
     let (same, new) = begin(store, "a", "1").await;
     assert_eq!((run.id, run.attempt), (same.id, same.attempt));
     let first = batch(0, 1, vec![product("B1", None, 1)]);
-    assert!(matches!(
-        store.commit_batch(&old, first.clone()).await,
-        Err(StoreError::RunLost)
-    ));
-    assert!(matches!(
-        store.finish_loading(&old).await,
-        Err(StoreError::RunLost)
-    ));
-    assert!(matches!(
-        store.end_run(&old, End::Done).await,
-        Err(StoreError::RunLost)
-    ));
-    assert!(
-        store
-            .product(&Asin::parse("B1").unwrap())
-            .await
-            .unwrap()
-            .is_none()
-    );
+    assert!(matches!(store.commit_batch(&old, first.clone()).await, Err(StoreError::RunLost)));
+    assert!(matches!(store.finish_loading(&old).await, Err(StoreError::RunLost)));
+    assert!(matches!(store.end_run(&old, End::Done).await, Err(StoreError::RunLost)));
+    assert!(store.product(&Asin::parse("B1").unwrap()).await.unwrap().is_none());
     store.commit_batch(&new, first).await.unwrap();
 }
 
@@ -387,17 +275,12 @@ async fn a_state_that_is_done_is_not_done_again(subject: Subject) {
         let claimed = store.claim_run(&claim("a", "1", how)).await.unwrap();
         assert!(matches!(claimed, Claimed::Ended(run) if run.state == RunState::Done));
     }
-    let Claimed::Ours(again, _) = store
-        .claim_run(&claim("a", "1", HowStarted::Again))
-        .await
-        .unwrap()
+    let Claimed::Ours(again, _) =
+        store.claim_run(&claim("a", "1", HowStarted::Again)).await.unwrap()
     else {
         panic!("a new attempt was asked for");
     };
-    assert_eq!(
-        (again.attempt, again.checkpoint.offset, again.counts.read),
-        (2, 0, 0)
-    );
+    assert_eq!((again.attempt, again.checkpoint.offset, again.counts.read), (2, 0, 0));
 }
 
 async fn a_new_state_supersedes_the_unfinished_one(subject: Subject) {
@@ -405,58 +288,28 @@ async fn a_new_state_supersedes_the_unfinished_one(subject: Subject) {
     let (old, old_lease) = begin(store, "a", "1").await;
     let (other, _) = begin(store, "b", "1").await;
     begin(store, "a", "2").await;
-    assert_eq!(
-        store.run(old.id).await.unwrap().unwrap().state,
-        RunState::Superseded
-    );
-    assert_eq!(
-        store.run(other.id).await.unwrap().unwrap().state,
-        RunState::Loading
-    );
+    assert_eq!(store.run(old.id).await.unwrap().unwrap().state, RunState::Superseded);
+    assert_eq!(store.run(other.id).await.unwrap().unwrap().state, RunState::Loading);
     let late = batch(0, 1, vec![product("B1", None, 1)]);
-    assert!(matches!(
-        store.commit_batch(&old_lease, late).await,
-        Err(StoreError::RunLost)
-    ));
-    let claimed = store
-        .claim_run(&claim("a", "1", HowStarted::Delivered))
-        .await
-        .unwrap();
+    assert!(matches!(store.commit_batch(&old_lease, late).await, Err(StoreError::RunLost)));
+    let claimed = store.claim_run(&claim("a", "1", HowStarted::Delivered)).await.unwrap();
     assert!(matches!(claimed, Claimed::Ended(run) if run.state == RunState::Superseded));
 }
 
 async fn a_failed_run_goes_on_from_its_checkpoint(subject: Subject) {
     let store = &subject.store;
     let (run, lease) = begin(store, "a", "1").await;
-    store
-        .commit_batch(&lease, batch(0, 10, vec![product("B1", None, 1)]))
-        .await
-        .unwrap();
-    let failed = store
-        .end_run(&lease, End::Failed("no luck".into()))
-        .await
-        .unwrap();
-    assert_eq!(
-        (failed.state, failed.error.as_deref()),
-        (RunState::Failed, Some("no luck"))
-    );
+    store.commit_batch(&lease, batch(0, 10, vec![product("B1", None, 1)])).await.unwrap();
+    let failed = store.end_run(&lease, End::Failed("no luck".into())).await.unwrap();
+    assert_eq!((failed.state, failed.error.as_deref()), (RunState::Failed, Some("no luck")));
     assert!(failed.ended_at.is_some());
     let (again, lease) = begin(store, "a", "1").await;
-    assert_eq!(
-        (again.id, again.attempt, again.state),
-        (run.id, 1, RunState::Loading)
-    );
+    assert_eq!((again.id, again.attempt, again.state), (run.id, 1, RunState::Loading));
     assert_eq!((again.checkpoint.offset, again.counts.loaded), (10, 1));
-    store
-        .commit_batch(&lease, batch(10, 20, vec![product("B2", None, 1)]))
-        .await
-        .unwrap();
+    store.commit_batch(&lease, batch(10, 20, vec![product("B2", None, 1)])).await.unwrap();
     store.finish_loading(&lease).await.unwrap();
     let done = store.end_run(&lease, End::Done).await.unwrap();
-    assert_eq!(
-        (done.state, done.counts.loaded, done.error),
-        (RunState::Done, 2, None)
-    );
+    assert_eq!((done.state, done.counts.loaded, done.error), (RunState::Done, 2, None));
 }
 
 async fn five_errors_in_a_row_fail_a_run(subject: Subject) {
@@ -467,18 +320,11 @@ async fn five_errors_in_a_row_fail_a_run(subject: Subject) {
         let (run, lease) = begin(store, "a", "1").await;
         if round == 5 {
             // A batch that goes through sets the errors back to none.
-            store
-                .commit_batch(&lease, batch(offset, 10, vec![]))
-                .await
-                .unwrap();
+            store.commit_batch(&lease, batch(offset, 10, vec![])).await.unwrap();
             offset = 10;
         }
         let paused = store.end_run(&lease, pause.clone()).await.unwrap();
-        let expected = if round == 9 {
-            RunState::Failed
-        } else {
-            RunState::Loading
-        };
+        let expected = if round == 9 { RunState::Failed } else { RunState::Loading };
         assert_eq!(paused.state, expected, "round {round}, run {}", run.id);
     }
 }
@@ -488,75 +334,33 @@ async fn a_live_run_is_not_taken_from_its_owner(subject: Subject) {
     let (run, lease) = begin(store, "a", "1").await;
     let delivered = claim("a", "1", HowStarted::Delivered);
     clock.turn(Duration::from_secs(20));
-    assert!(matches!(
-        store.claim_run(&delivered).await.unwrap(),
-        Claimed::HeldElsewhere(_)
-    ));
+    assert!(matches!(store.claim_run(&delivered).await.unwrap(), Claimed::HeldElsewhere(_)));
     // A batch renews the lease.
-    store
-        .commit_batch(&lease, batch(0, 1, vec![]))
-        .await
-        .unwrap();
+    store.commit_batch(&lease, batch(0, 1, vec![])).await.unwrap();
     clock.turn(Duration::from_secs(20));
-    assert!(matches!(
-        store.claim_run(&delivered).await.unwrap(),
-        Claimed::HeldElsewhere(_)
-    ));
+    assert!(matches!(store.claim_run(&delivered).await.unwrap(), Claimed::HeldElsewhere(_)));
     assert!(store.abandoned_runs().await.unwrap().is_empty());
     clock.turn(Duration::from_secs(11));
-    let abandoned: Vec<_> = store
-        .abandoned_runs()
-        .await
-        .unwrap()
-        .iter()
-        .map(|r| r.id)
-        .collect();
+    let abandoned: Vec<_> = store.abandoned_runs().await.unwrap().iter().map(|r| r.id).collect();
     assert_eq!(abandoned, [run.id]);
-    assert!(matches!(
-        store.claim_run(&delivered).await.unwrap(),
-        Claimed::Ours(..)
-    ));
+    assert!(matches!(store.claim_run(&delivered).await.unwrap(), Claimed::Ours(..)));
 }
 
 /// The two rows lie in different batches, and once a kill in between.
 async fn a_later_row_of_the_same_file_replaces_an_earlier_one(subject: Subject) {
     let store = &subject.store;
-    load(
-        store,
-        "before",
-        vec![product("B1", Some(1), 1), product("B2", Some(1), 1)],
-    )
-    .await;
+    load(store, "before", vec![product("B1", Some(1), 1), product("B2", Some(1), 1)]).await;
     let (run, lease) = begin(store, "a", "1").await;
     // The first row changes nothing, and is a row of this file all the same.
-    store
-        .commit_batch(&lease, batch(0, 1, vec![product("B1", Some(1), 1)]))
-        .await
-        .unwrap();
+    store.commit_batch(&lease, batch(0, 1, vec![product("B1", Some(1), 1)])).await.unwrap();
     let (_, lease) = begin(store, "a", "1").await;
-    store
-        .commit_batch(&lease, batch(1, 2, vec![product("B1", Some(2), 1)]))
-        .await
-        .unwrap();
-    store
-        .commit_batch(&lease, batch(2, 3, vec![product("B2", Some(2), 1)]))
-        .await
-        .unwrap();
-    store
-        .commit_batch(&lease, batch(3, 4, vec![product("B3", Some(2), 1)]))
-        .await
-        .unwrap();
-    store
-        .commit_batch(&lease, batch(4, 5, vec![product("B3", Some(3), 1)]))
-        .await
-        .unwrap();
+    store.commit_batch(&lease, batch(1, 2, vec![product("B1", Some(2), 1)])).await.unwrap();
+    store.commit_batch(&lease, batch(2, 3, vec![product("B2", Some(2), 1)])).await.unwrap();
+    store.commit_batch(&lease, batch(3, 4, vec![product("B3", Some(2), 1)])).await.unwrap();
+    store.commit_batch(&lease, batch(4, 5, vec![product("B3", Some(3), 1)])).await.unwrap();
     let counts = store.run(run.id).await.unwrap().unwrap().counts;
     assert_eq!((counts.read, counts.loaded, counts.replaced), (5, 3, 2));
-    let third = store
-        .product(&Asin::parse("B3").unwrap())
-        .await
-        .unwrap()
-        .unwrap();
+    let third = store.product(&Asin::parse("B3").unwrap()).await.unwrap().unwrap();
     assert_eq!(third.price.map(Money::hundredths), Some(3));
 }
 
@@ -570,23 +374,13 @@ async fn columns_that_the_file_lacks_keep_their_values(subject: Subject) {
     let mut partial = batch(0, 1, vec![product("B1", None, 1)]);
     if let Rows::Products { columns, .. } = &mut partial.rows {
         // The file has a price, empty for this row, and neither stars nor reviews.
-        *columns = ProductColumns {
-            price: true,
-            ..ProductColumns::default()
-        };
+        *columns = ProductColumns { price: true, ..ProductColumns::default() };
     }
     store.commit_batch(&lease, partial).await.unwrap();
-    let now = store
-        .product(&Asin::parse("B1").unwrap())
-        .await
-        .unwrap()
-        .unwrap();
+    let now = store.product(&Asin::parse("B1").unwrap()).await.unwrap().unwrap();
     assert_eq!(now.price, None);
     assert_eq!(
-        (
-            now.stars.map(Stars::hundredths),
-            now.reviews.map(Count::get)
-        ),
+        (now.stars.map(Stars::hundredths), now.reviews.map(Count::get)),
         (Some(450), Some(7))
     );
 }
@@ -610,16 +404,10 @@ async fn rejects_are_read_in_pages_and_pruned_after_thirty_days(subject: Subject
     store.finish_loading(&lease).await.unwrap();
     store.end_run(&lease, End::Done).await.unwrap();
     assert_eq!(store.rejects(run.id, None, 2).await.unwrap(), rejects[..2]);
-    assert_eq!(
-        store.rejects(run.id, Some(10), 9).await.unwrap(),
-        rejects[2..]
-    );
+    assert_eq!(store.rejects(run.id, Some(10), 9).await.unwrap(), rejects[2..]);
     clock.turn(Duration::from_hours(30 * 24 - 1));
     assert_eq!(store.prune().await.unwrap(), 0);
     clock.turn(Duration::from_hours(1));
     assert_eq!(store.prune().await.unwrap(), 5);
-    assert!(
-        store.run(run.id).await.unwrap().is_some(),
-        "the run itself is kept for ever"
-    );
+    assert!(store.run(run.id).await.unwrap().is_some(), "the run itself is kept for ever");
 }

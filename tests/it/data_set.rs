@@ -16,19 +16,11 @@ fn number(text: &str) -> Value {
 #[tokio::test]
 async fn every_list_over_http_is_the_file_sorted() {
     let folder = TestFolder::new();
-    let options = Options {
-        rows: 3_000,
-        seed: 11,
-        dirty_per_mille: 0,
-        asins: Asins::Random,
-    };
+    let options = Options { rows: 3_000, seed: 11, dirty_per_mille: 0, asins: Asins::Random };
     let mut text = Vec::new();
     write_products(&options, &mut text).unwrap();
     let store: std::sync::Arc<dyn vitrine::store::Store> = folder.store();
-    folder
-        .import(&store, &folder.file("p.csv", &text))
-        .await
-        .unwrap();
+    folder.import(&store, &folder.file("p.csv", &text)).await.unwrap();
     drop(store);
     let app = TestApp::start_in(folder).await;
 
@@ -57,18 +49,13 @@ async fn every_list_over_http_is_the_file_sorted() {
         let mut expected: Vec<&String> = rows.keys().collect();
         expected.sort_by(|a, b| {
             let key = |asin: &String| float(asin, column) * sign;
-            key(a)
-                .total_cmp(&key(b))
-                .then_with(|| a.as_bytes().cmp(b.as_bytes()))
+            key(a).total_cmp(&key(b)).then_with(|| a.as_bytes().cmp(b.as_bytes()))
         });
         let mut path = format!("/products?limit=777&sort={sort}");
         let mut seen = Vec::new();
         loop {
             let response = app.get(&path).await;
-            let link = response
-                .headers()
-                .get("link")
-                .map(|l| l.to_str().unwrap().to_owned());
+            let link = response.headers().get("link").map(|l| l.to_str().unwrap().to_owned());
             let page: Vec<Value> = response.json().await.unwrap();
             for product in page {
                 let asin = product["asin"].as_str().unwrap().to_owned();
@@ -79,12 +66,7 @@ async fn every_list_over_http_is_the_file_sorted() {
                 seen.push(asin);
             }
             let Some(link) = link else { break };
-            path = link
-                .trim_start_matches('<')
-                .split('>')
-                .next()
-                .unwrap()
-                .to_owned();
+            path = link.trim_start_matches('<').split('>').next().unwrap().to_owned();
         }
         assert!(seen.iter().eq(expected.iter().copied()), "{sort}");
     }

@@ -23,12 +23,7 @@ async fn find(store: &Arc<dyn Store>, asin: &str) -> Option<Product> {
 }
 
 fn counts(read: u64, loaded: u64, replaced: u64, rejected: u64) -> Counts {
-    Counts {
-        read,
-        loaded,
-        replaced,
-        rejected,
-    }
+    Counts { read, loaded, replaced, rejected }
 }
 
 #[tokio::test]
@@ -48,24 +43,11 @@ async fn what_the_file_says_is_what_the_catalogue_has() {
     assert_eq!(first.price.map(Money::hundredths), Some(9_800));
     assert_eq!((first.is_best_seller, first.stars), (Some(true), None));
     let second = find(&store, "B2").await.unwrap();
-    assert_eq!(
-        (second.price, second.is_best_seller),
-        (None, None),
-        "empty is not known"
-    );
+    assert_eq!((second.price, second.is_best_seller), (None, None), "empty is not known");
     let third = find(&store, "B3").await.unwrap();
-    assert_eq!(
-        third.price.map(Money::hundredths),
-        Some(0),
-        "nought stays nought"
-    );
-    let names: Vec<_> = store
-        .categories()
-        .await
-        .unwrap()
-        .iter()
-        .map(|c| c.name.as_str().to_owned())
-        .collect();
+    assert_eq!(third.price.map(Money::hundredths), Some(0), "nought stays nought");
+    let names: Vec<_> =
+        store.categories().await.unwrap().iter().map(|c| c.name.as_str().to_owned()).collect();
     assert_eq!(names, ["Category 7"]);
 }
 
@@ -78,20 +60,12 @@ async fn the_order_of_the_two_files_does_not_matter() {
         let store: Arc<dyn Store> = folder.store();
         let one = folder.file("products.csv", many(100));
         let two = folder.file("categories.csv", categories);
-        let (first, second) = if products_first {
-            (&one, &two)
-        } else {
-            (&two, &one)
-        };
+        let (first, second) = if products_first { (&one, &two) } else { (&two, &one) };
         folder.import(&store, first).await.unwrap();
         folder.import(&store, second).await.unwrap();
         let listed = store.categories().await.unwrap();
         assert_eq!(listed[0].name.as_str(), "Lamps & Shades");
-        results.push((
-            listed,
-            all(&store).await,
-            store.category_counts().await.unwrap(),
-        ));
+        results.push((listed, all(&store).await, store.category_counts().await.unwrap()));
     }
     assert_eq!(results[0], results[1]);
 }
@@ -120,10 +94,7 @@ async fn a_file_is_imported_once_unless_it_is_asked_for_again() {
     let first = folder.import(&store, &file).await.unwrap();
     let second = folder.import(&store, &file).await.unwrap();
     assert_eq!((first.id, second.state), (second.id, RunState::Done));
-    let again = folder
-        .import_as(&store, &file, HowStarted::Again)
-        .await
-        .unwrap();
+    let again = folder.import_as(&store, &file, HowStarted::Again).await.unwrap();
     assert_ne!(again.id, first.id);
     assert_eq!((again.attempt, again.counts), (2, counts(10, 10, 0, 0)));
     std::fs::write(&file, many(11)).unwrap();
@@ -137,28 +108,15 @@ async fn a_file_is_imported_once_unless_it_is_asked_for_again() {
 async fn every_row_of_a_dirty_file_is_loaded_replaced_or_refused() {
     let folder = TestFolder::new();
     let store: Arc<dyn Store> = folder.store();
-    let options = Options {
-        rows: 20_000,
-        seed: 7,
-        dirty_per_mille: 100,
-        asins: Asins::Random,
-    };
+    let options = Options { rows: 20_000, seed: 7, dirty_per_mille: 100, asins: Asins::Random };
     let (mut categories, mut text) = (Vec::new(), Vec::new());
     write_categories(&options, &mut categories).unwrap();
     write_products(&options, &mut text).unwrap();
-    folder
-        .import(&store, &folder.file("c.csv", categories))
-        .await
-        .unwrap();
+    folder.import(&store, &folder.file("c.csv", categories)).await.unwrap();
     let file = folder.file("p.csv", &text);
     let run = folder.import(&store, &file).await.unwrap();
 
-    let Counts {
-        read,
-        loaded,
-        replaced,
-        rejected,
-    } = run.counts;
+    let Counts { read, loaded, replaced, rejected } = run.counts;
     assert_eq!(read, loaded + replaced + rejected);
     assert!(rejected > 500 && replaced > 20, "{:?}", run.counts);
     let products = all(&store).await;
@@ -177,10 +135,8 @@ async fn every_row_of_a_dirty_file_is_loaded_replaced_or_refused() {
     }
     let written = folder.rejects().file(run.id, "p.csv");
     let lines = std::fs::read_to_string(written).unwrap();
-    let written: Vec<serde_json::Value> = lines
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let written: Vec<serde_json::Value> =
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(written.len(), rejects.len());
     assert_eq!(written[0]["reason"], rejects[0].reason);
 }
@@ -195,10 +151,7 @@ async fn of_rows_with_one_asin_the_last_wins() {
         &row("B1", "second", "2.00", 2),
         &row("B1", "refused", "-1", 2),
     ]);
-    let run = folder
-        .import(&store, &folder.file("a.csv", text))
-        .await
-        .unwrap();
+    let run = folder.import(&store, &folder.file("a.csv", text)).await.unwrap();
     assert_eq!(run.counts, counts(4, 2, 1, 1));
     assert_eq!(find(&store, "B1").await.unwrap().title.as_str(), "second");
 }
@@ -207,34 +160,21 @@ async fn of_rows_with_one_asin_the_last_wins() {
 async fn a_file_makes_a_thousand_categories_and_no_more() {
     let folder = TestFolder::new();
     let store: Arc<dyn Store> = folder.store();
-    let rows: Vec<_> = (1..=1_002)
-        .map(|i| row(&format!("B{i}"), "x", "1", i))
-        .collect();
+    let rows: Vec<_> = (1..=1_002).map(|i| row(&format!("B{i}"), "x", "1", i)).collect();
     let lines: Vec<_> = rows.iter().map(String::as_str).collect();
-    let run = folder
-        .import(&store, &folder.file("a.csv", products(&lines)))
-        .await
-        .unwrap();
+    let run = folder.import(&store, &folder.file("a.csv", products(&lines))).await.unwrap();
     assert_eq!(run.counts, counts(1_002, 1_000, 0, 2));
     let rejects = store.rejects(run.id, None, 9).await.unwrap();
     assert_eq!(rejects[0].column.as_deref(), Some("category_id"));
     assert_eq!(rejects[0].line, 1_002);
 
     // A second file, and the bound of 2,000 in all, for the categories file too.
-    let rows: Vec<_> = (2_001..=2_999)
-        .map(|i| row(&format!("C{i}"), "x", "1", i))
-        .collect();
+    let rows: Vec<_> = (2_001..=2_999).map(|i| row(&format!("C{i}"), "x", "1", i)).collect();
     let lines: Vec<_> = rows.iter().map(String::as_str).collect();
-    let run = folder
-        .import(&store, &folder.file("b.csv", products(&lines)))
-        .await
-        .unwrap();
+    let run = folder.import(&store, &folder.file("b.csv", products(&lines))).await.unwrap();
     assert_eq!(run.counts, counts(999, 999, 0, 0));
     let named = "id,category_name\n5000,One more\n5001,Too many\n1,Lamps\n";
-    let run = folder
-        .import(&store, &folder.file("c.csv", named))
-        .await
-        .unwrap();
+    let run = folder.import(&store, &folder.file("c.csv", named)).await.unwrap();
     assert_eq!(run.counts, counts(3, 2, 0, 1));
     assert_eq!(store.categories().await.unwrap().len(), 2_000);
 }
@@ -246,10 +186,7 @@ async fn too_many_refused_rows_stop_a_run_as_failed() {
     let text = products(&["B1,x", "B2,x", &row("B3", "good", "1", 1)]);
     let file = folder.file("a.csv", text);
     let source = || Source::File(file.clone());
-    let options = |most| import::Options {
-        how: HowStarted::ByHand,
-        rejects_max: Some(most),
-    };
+    let options = |most| import::Options { how: HowStarted::ByHand, rejects_max: Some(most) };
     let stopped = import::import(&store, &folder.rejects(), source(), options(1), &|_| {}).await;
     assert!(matches!(stopped, Err(ImportError::Failed(reason)) if reason.contains("2 rows")));
     let passed = import::import(&store, &folder.rejects(), source(), options(2), &|_| {}).await;
@@ -259,11 +196,7 @@ async fn too_many_refused_rows_stop_a_run_as_failed() {
 #[tokio::test]
 async fn a_dry_run_reports_and_changes_nothing() {
     let folder = TestFolder::new();
-    let text = products(&[
-        &row("B1", "good", "1", 1),
-        "B2,x",
-        &row("B1", "again", "1", 1),
-    ]);
+    let text = products(&[&row("B1", "good", "1", 1), "B2,x", &row("B1", "again", "1", 1)]);
     let file = folder.file("a.csv", text);
     let report = dry_run(&Source::File(file), HashSet::new(), &|_| {}).unwrap();
     assert_eq!(report.counts, counts(3, 1, 1, 1));
@@ -277,19 +210,11 @@ async fn the_sample_goes_when_a_file_of_ones_own_is_loaded() {
     let folder = TestFolder::new();
     let store: Arc<dyn Store> = folder.store();
     assert!(store.is_unused().await.unwrap());
-    vitrine::sample::load(&store, &folder.rejects())
-        .await
-        .unwrap();
+    vitrine::sample::load(&store, &folder.rejects()).await.unwrap();
     assert!(!store.is_unused().await.unwrap());
     let sample = all(&store).await;
     assert!(sample.len() >= 100 && sample.iter().all(|p| p.asin.as_str().starts_with("SAMPLE")));
-    let ids: Vec<_> = store
-        .categories()
-        .await
-        .unwrap()
-        .iter()
-        .map(|c| c.id.get())
-        .collect();
+    let ids: Vec<_> = store.categories().await.unwrap().iter().map(|c| c.id.get()).collect();
     assert_eq!(ids, [1, 2, 3, 4, 5]);
 
     let bad = folder.file("bad.csv", "colour\nred\n");
@@ -307,37 +232,24 @@ async fn the_sample_goes_when_a_file_of_ones_own_is_loaded() {
         .map(|count| (count.category_name, count.total_products))
         .collect();
     assert_eq!(counts, BTreeMap::from([("Category 2".to_owned(), 1)]));
-    vitrine::sample::load(&store, &folder.rejects())
-        .await
-        .unwrap();
+    vitrine::sample::load(&store, &folder.rejects()).await.unwrap();
     assert_eq!(all(&store).await.len(), 1, "it does not come back");
 }
 
 #[test]
 fn the_sample_is_what_the_generator_makes() {
-    let options = Options {
-        rows: 200,
-        seed: 1,
-        dirty_per_mille: 0,
-        asins: Asins::Sample,
-    };
+    let options = Options { rows: 200, seed: 1, dirty_per_mille: 0, asins: Asins::Sample };
     let (mut categories, mut products) = (Vec::new(), Vec::new());
     write_categories(&options, &mut categories).unwrap();
     write_products(&options, &mut products).unwrap();
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/handler/sample");
-    for (name, made) in [
-        ("amazon_categories.csv", categories),
-        ("amazon_products.csv", products),
-    ] {
+    for (name, made) in [("amazon_categories.csv", categories), ("amazon_products.csv", products)] {
         let path = format!("{folder}/{name}");
         if std::env::var_os("VITRINE_RENEW_SAMPLE").is_some() {
             std::fs::write(&path, &made).unwrap();
         }
         let kept = std::fs::read(&path).unwrap();
-        assert!(
-            kept == made,
-            "{name}: VITRINE_RENEW_SAMPLE=1 writes it anew"
-        );
+        assert!(kept == made, "{name}: VITRINE_RENEW_SAMPLE=1 writes it anew");
     }
     assert!(HEADER.starts_with("asin,title"));
 }

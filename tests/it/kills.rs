@@ -33,9 +33,7 @@ fn everything(database: &Path) -> Vec<String> {
         let width = query.column_count();
         let rows = query
             .query_map([], |row| {
-                (0..width)
-                    .map(|i| row.get_ref(i).map(shown))
-                    .collect::<Result<Vec<_>, _>>()
+                (0..width).map(|i| row.get_ref(i).map(shown)).collect::<Result<Vec<_>, _>>()
             })
             .unwrap();
         lines.extend(rows.map(|row| row.unwrap().join("|")));
@@ -63,12 +61,7 @@ fn start_import(data: &Path, file: &Path) -> Child {
 /// A dirty file large enough that a kill hits it in the middle: rejects, rows replaced far
 /// apart and new categories included.
 fn big_file(folder: &TestFolder) -> std::path::PathBuf {
-    let options = Options {
-        rows: 150_000,
-        seed: 3,
-        dirty_per_mille: 40,
-        asins: Asins::Random,
-    };
+    let options = Options { rows: 150_000, seed: 3, dirty_per_mille: 40, asins: Asins::Random };
     let mut text = Vec::new();
     write_products(&options, &mut text).unwrap();
     folder.file("big.csv", text)
@@ -87,21 +80,14 @@ fn import_with_kills(data: &Path, file: &Path, undisturbed: Duration) {
         while begin.elapsed() < patience && child.try_wait().unwrap().is_none() {
             std::thread::yield_now();
         }
-        if child
-            .try_wait()
-            .unwrap()
-            .is_some_and(|status| status.success())
-        {
+        if child.try_wait().unwrap().is_some_and(|status| status.success()) {
             break;
         }
         child.kill().unwrap();
         child.wait().unwrap();
         killed += 1;
     }
-    assert!(
-        killed >= 5,
-        "the file is too small to be hit: {killed} kills"
-    );
+    assert!(killed >= 5, "the file is too small to be hit: {killed} kills");
     assert!(start_import(data, file).wait().unwrap().success());
 }
 
@@ -110,12 +96,7 @@ fn an_import_killed_twenty_times_ends_like_an_undisturbed_one() {
     let calm = TestFolder::new();
     let file = big_file(&calm);
     let begin = Instant::now();
-    assert!(
-        start_import(calm.data.path(), &file)
-            .wait()
-            .unwrap()
-            .success()
-    );
+    assert!(start_import(calm.data.path(), &file).wait().unwrap().success());
     let undisturbed = begin.elapsed();
 
     let rough = TestFolder::new();
@@ -125,10 +106,7 @@ fn an_import_killed_twenty_times_ends_like_an_undisturbed_one() {
 
 /// Row by row, so that a difference is shown and not the whole of two databases.
 fn assert_equal(calm: &TestFolder, rough: &TestFolder) {
-    let (expected, found) = (
-        everything(&calm.data.database()),
-        everything(&rough.data.database()),
-    );
+    let (expected, found) = (everything(&calm.data.database()), everything(&rough.data.database()));
     assert!(expected.len() > 140_000);
     for (expected, found) in expected.iter().zip(&found) {
         assert_eq!(expected, found);
@@ -141,12 +119,7 @@ fn the_same_with_a_server_that_keeps_reading() {
     let calm = TestFolder::new();
     let file = big_file(&calm);
     let begin = Instant::now();
-    assert!(
-        start_import(calm.data.path(), &file)
-            .wait()
-            .unwrap()
-            .success()
-    );
+    assert!(start_import(calm.data.path(), &file).wait().unwrap().success());
     let undisturbed = begin.elapsed();
 
     let rough = TestFolder::new();
@@ -154,19 +127,13 @@ fn the_same_with_a_server_that_keeps_reading() {
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let client = reqwest::Client::new();
-                for path in [
-                    "/products?sort=price",
-                    "/category/count",
-                    "/products?sort=-stars",
-                ]
-                .into_iter()
-                .cycle()
+                for path in ["/products?sort=price", "/category/count", "/products?sort=-stars"]
+                    .into_iter()
+                    .cycle()
                 {
                     if stop.load(Ordering::Relaxed) {
                         break;

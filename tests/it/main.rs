@@ -1,9 +1,5 @@
 #![allow(missing_docs, reason = "a test is documented by its name")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails where it is surprised"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails where it is surprised")]
 #![allow(clippy::too_many_lines, reason = "a table of cases is read at one go")]
 #![allow(clippy::cast_possible_truncation, reason = "tests count to thousands")]
 //! Everything that needs a store, a server or the real binary, in one program.

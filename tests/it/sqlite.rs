@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rusqlite::Connection;
+use vitrine::catalog::PageQuery;
 use vitrine::clock::Clock;
 use vitrine::store::sqlite::{
     CACHE_KIB_LOADING, PAGE_BYTES, Purpose, SCHEMA, SqliteStore, hot_statements,
 };
 use vitrine::store::{End, Store, StoreError};
 
-use crate::contract_store::{batch, begin, load, product};
+use crate::contract_store::{batch, begin, load, product, walk};
 use crate::support::files::many;
 use crate::support::{SOME_DAY, TestFolder};
 
@@ -22,11 +23,7 @@ fn indexes(db: &Connection) -> BTreeSet<String> {
     let mut query = db
         .prepare("SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL")
         .unwrap();
-    query
-        .query_map([], |row| row.get(0))
-        .unwrap()
-        .map(Result::unwrap)
-        .collect()
+    query.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
 }
 
 /// Every list in every order reads a range of one index and sorts nothing.
@@ -39,16 +36,10 @@ async fn every_hot_statement_is_a_search_without_a_sort() {
     let db = direct(&folder);
     for sql in hot_statements() {
         let mut explain = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        let plan: Vec<String> = explain
-            .raw_query()
-            .mapped(|row| row.get(3))
-            .map(Result::unwrap)
-            .collect();
+        let plan: Vec<String> =
+            explain.raw_query().mapped(|row| row.get(3)).map(Result::unwrap).collect();
         assert_eq!(plan.len(), 1, "{sql}: {plan:?}");
-        assert!(
-            plan[0].starts_with("SEARCH products USING INDEX products_"),
-            "{sql}: {plan:?}"
-        );
+        assert!(plan[0].starts_with("SEARCH products USING INDEX products_"), "{sql}: {plan:?}");
     }
     for sql in [
         "SELECT title FROM products WHERE asin = ?1",
@@ -56,10 +47,7 @@ async fn every_hot_statement_is_a_search_without_a_sort() {
     ] {
         let mut explain = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let plan: String = explain.raw_query().next().unwrap().unwrap().get(3).unwrap();
-        assert!(
-            plan.contains("USING INDEX") || plan.contains("USING COVERING"),
-            "{sql}: {plan}"
-        );
+        assert!(plan.contains("USING INDEX") || plan.contains("USING COVERING"), "{sql}: {plan}");
     }
 }
 
@@ -83,41 +71,19 @@ async fn a_write_raises_what_it_touched_and_nothing_else() {
     let folder = TestFolder::new();
     let clock = Clock::standing_at(SOME_DAY);
     let store: Arc<dyn Store> = folder.store_at(clock);
-    load(
-        &store,
-        "a",
-        (1..=4)
-            .map(|i| product(&format!("B{i}"), Some(1), i))
-            .collect(),
-    )
-    .await;
+    load(&store, "a", (1..=4).map(|i| product(&format!("B{i}"), Some(1), i)).collect()).await;
     let versions = || -> Vec<i64> {
         let db = direct(&folder);
-        let mut query = db
-            .prepare("SELECT version FROM category_version ORDER BY category_id")
-            .unwrap();
-        query
-            .query_map([], |row| row.get(0))
-            .unwrap()
-            .map(Result::unwrap)
-            .collect()
+        let mut query =
+            db.prepare("SELECT version FROM category_version ORDER BY category_id").unwrap();
+        query.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
     };
     let before = versions();
-    assert!(
-        before.iter().all(|version| *version >= SOME_DAY),
-        "never below the clock"
-    );
-    let moved = vec![
-        product("B1", Some(1), 2),
-        product("B3", Some(1), 3),
-        product("B4", Some(9), 4),
-    ];
+    assert!(before.iter().all(|version| *version >= SOME_DAY), "never below the clock");
+    let moved =
+        vec![product("B1", Some(1), 2), product("B3", Some(1), 3), product("B4", Some(9), 4)];
     load(&store, "b", moved).await;
-    let raised: Vec<_> = before
-        .iter()
-        .zip(versions())
-        .map(|(old, new)| new > *old)
-        .collect();
+    let raised: Vec<_> = before.iter().zip(versions()).map(|(old, new)| new > *old).collect();
     // The catalogue; the old and the new category; not that of the unchanged row.
     assert_eq!(raised, [true, true, true, false, true]);
     let unchanged = versions();
@@ -132,24 +98,14 @@ async fn a_load_into_an_empty_table_makes_the_indexes_at_its_end() {
     let all = indexes(&direct(&folder));
     assert_eq!(all.len(), 11, "{all:?}");
     let (_, lease) = begin(&store, "a", "1").await;
-    store
-        .commit_batch(&lease, batch(0, 1, vec![product("B1", None, 1)]))
-        .await
-        .unwrap();
-    assert_eq!(
-        indexes(&direct(&folder)).len(),
-        2,
-        "the asin's and the runs' are needed at once"
-    );
+    store.commit_batch(&lease, batch(0, 1, vec![product("B1", None, 1)])).await.unwrap();
+    assert_eq!(indexes(&direct(&folder)).len(), 1, "that of the runs alone");
     store.finish_loading(&lease).await.unwrap();
     store.end_run(&lease, End::Done).await.unwrap();
     assert_eq!(indexes(&direct(&folder)), all);
 
     let (_, lease) = begin(&store, "b", "1").await;
-    store
-        .commit_batch(&lease, batch(0, 1, vec![product("B2", None, 1)]))
-        .await
-        .unwrap();
+    store.commit_batch(&lease, batch(0, 1, vec![product("B2", None, 1)])).await.unwrap();
     assert_eq!(indexes(&direct(&folder)), all, "the table was not empty");
 }
 
@@ -160,10 +116,7 @@ async fn a_load_beside_a_server_keeps_the_indexes() {
     let all = indexes(&direct(&folder));
     let serving = folder.data.lock_for_serving().unwrap();
     let (_, lease) = begin(&store, "a", "1").await;
-    store
-        .commit_batch(&lease, batch(0, 1, vec![product("B1", None, 1)]))
-        .await
-        .unwrap();
+    store.commit_batch(&lease, batch(0, 1, vec![product("B1", None, 1)])).await.unwrap();
     assert_eq!(indexes(&direct(&folder)), all);
     drop(serving);
 }
@@ -174,15 +127,9 @@ async fn a_server_that_comes_during_a_load_gets_its_indexes() {
     let store: Arc<dyn Store> = folder.store();
     let all = indexes(&direct(&folder));
     let (_, lease) = begin(&store, "a", "1").await;
-    store
-        .commit_batch(&lease, batch(0, 1, vec![product("B1", None, 1)]))
-        .await
-        .unwrap();
+    store.commit_batch(&lease, batch(0, 1, vec![product("B1", None, 1)])).await.unwrap();
     let _serving = folder.data.lock_for_serving().unwrap();
-    store
-        .commit_batch(&lease, batch(1, 2, vec![product("B2", None, 1)]))
-        .await
-        .unwrap();
+    store.commit_batch(&lease, batch(1, 2, vec![product("B2", None, 1)])).await.unwrap();
     assert_eq!(indexes(&direct(&folder)), all);
 }
 
@@ -194,19 +141,74 @@ async fn indexes_of_a_dead_load_are_made_by_whoever_comes() {
     let as_store: Arc<dyn Store> = Arc::<SqliteStore>::clone(&store);
     let all = indexes(&direct(&folder));
     let (_, lease) = begin(&as_store, "a", "1").await;
-    store
-        .commit_batch(&lease, batch(0, 1, vec![product("B1", None, 1)]))
-        .await
-        .unwrap();
+    store.commit_batch(&lease, batch(0, 1, vec![product("B1", None, 1)])).await.unwrap();
     store.repair_indexes().await.unwrap();
-    assert_eq!(
-        indexes(&direct(&folder)).len(),
-        2,
-        "its owner lives and makes them itself"
-    );
+    assert_eq!(indexes(&direct(&folder)).len(), 1, "its owner lives and makes them itself");
     clock.turn(std::time::Duration::from_secs(31));
     store.repair_indexes().await.unwrap();
     assert_eq!(indexes(&direct(&folder)), all);
+}
+
+/// Rows of one asin, in one batch and far apart, while nothing keeps them from being
+/// appended: of each the last stays, and the counts and counters say so.
+#[tokio::test]
+async fn what_was_appended_twice_is_settled_at_the_end() {
+    let folder = TestFolder::new();
+    let store: Arc<dyn Store> = folder.store();
+    let (run, lease) = begin(&store, "a", "1").await;
+    let first = vec![product("B1", Some(1), 1), product("B2", Some(1), 1), product("B3", None, 2)];
+    store.commit_batch(&lease, batch(0, 1, first)).await.unwrap();
+    let second = vec![product("B2", Some(2), 2), product("B1", Some(2), 1)];
+    store.commit_batch(&lease, batch(1, 2, second)).await.unwrap();
+    store.commit_batch(&lease, batch(2, 3, vec![product("B1", Some(3), 3)])).await.unwrap();
+    store.finish_loading(&lease).await.unwrap();
+    store.end_run(&lease, End::Done).await.unwrap();
+    let counts = store.run(run.id).await.unwrap().unwrap().counts;
+    assert_eq!((counts.read, counts.loaded, counts.replaced), (6, 3, 3));
+    let listed = walk(&store, PageQuery::parse("").unwrap()).await;
+    let listed: Vec<_> = listed
+        .iter()
+        .map(|p| (p.asin.to_string(), p.price.map(|price| price.hundredths()), p.category_id.get()))
+        .collect();
+    let expected = [("B1", Some(3), 3), ("B2", Some(2), 2), ("B3", None, 2)];
+    assert_eq!(listed, expected.map(|(asin, price, category)| (asin.to_owned(), price, category)));
+    let counts = store.category_counts().await.unwrap();
+    let counts: Vec<_> = counts.iter().map(|c| (c.category_id, c.total_products)).collect();
+    assert_eq!(counts, [(2, 2), (3, 1)]);
+}
+
+/// A server comes in the middle: it never sees an asin twice, and a row that follows counts
+/// as replacing what was appended before.
+#[tokio::test]
+async fn a_server_settles_before_it_serves() {
+    let folder = TestFolder::new();
+    let store: Arc<dyn Store> = folder.store();
+    let (run, lease) = begin(&store, "a", "1").await;
+    let first = vec![product("B1", Some(1), 1), product("B2", Some(1), 1)];
+    store.commit_batch(&lease, batch(0, 1, first)).await.unwrap();
+    store.commit_batch(&lease, batch(1, 2, vec![product("B1", Some(2), 1)])).await.unwrap();
+    let _serving = folder.data.lock_for_serving().unwrap();
+    let server = SqliteStore::open(&folder.data, Purpose::Serving, Clock::System).unwrap();
+    let served = server.page(&PageQuery::parse("").unwrap()).await.unwrap().unwrap();
+    assert_eq!((served.products.len(), served.total), (2, 2));
+    store.commit_batch(&lease, batch(2, 3, vec![product("B2", Some(3), 1)])).await.unwrap();
+    let counts = store.run(run.id).await.unwrap().unwrap().counts;
+    assert_eq!((counts.read, counts.loaded, counts.replaced), (4, 2, 2));
+}
+
+/// Two imports into one empty folder at once.
+#[tokio::test]
+async fn another_run_settles_before_it_writes() {
+    let folder = TestFolder::new();
+    let store: Arc<dyn Store> = folder.store();
+    let (_, first) = begin(&store, "a", "1").await;
+    store.commit_batch(&first, batch(0, 1, vec![product("B1", Some(1), 1)])).await.unwrap();
+    let (_, second) = begin(&store, "b", "1").await;
+    store.commit_batch(&second, batch(0, 1, vec![product("B1", Some(2), 1)])).await.unwrap();
+    store.commit_batch(&first, batch(1, 2, vec![product("B1", Some(3), 1)])).await.unwrap();
+    let page = store.page(&PageQuery::parse("").unwrap()).await.unwrap().unwrap();
+    assert_eq!((page.products.len(), page.total), (1, 1));
+    assert_eq!(page.products[0].price.map(|price| price.hundredths()), Some(3));
 }
 
 #[test]
@@ -236,10 +238,7 @@ fn only_a_schema_that_serves_no_such_old_handler_is_refused() {
     drop(folder.store());
     let set = |name: &str, value: i64| {
         direct(&folder)
-            .execute(
-                "UPDATE meta SET value = ?2 WHERE name = ?1",
-                (name, value.to_string()),
-            )
+            .execute("UPDATE meta SET value = ?2 WHERE name = ?1", (name, value.to_string()))
             .unwrap();
     };
     let open = || SqliteStore::open(&folder.data, Purpose::Serving, Clock::System);
@@ -256,8 +255,6 @@ async fn counting_categories_does_not_read_products() {
     let folder = TestFolder::new();
     let store: Arc<dyn Store> = folder.store();
     load(&store, "a", vec![product("B1", None, 1)]).await;
-    direct(&folder)
-        .execute_batch("ALTER TABLE products RENAME TO hidden")
-        .unwrap();
+    direct(&folder).execute_batch("ALTER TABLE products RENAME TO hidden").unwrap();
     assert_eq!(store.category_counts().await.unwrap().len(), 1);
 }

@@ -23,12 +23,7 @@ async fn until(url: &str, wanted: impl Fn(&Value) -> bool) -> Value {
 }
 
 fn products_in_all(counts: &Value) -> u64 {
-    counts
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|count| count["total_products"].as_u64().unwrap())
-        .sum()
+    counts.as_array().unwrap().iter().map(|count| count["total_products"].as_u64().unwrap()).sum()
 }
 
 #[tokio::test]
@@ -38,11 +33,7 @@ async fn dropped_and_renamed_files_are_imported_by_the_server() {
     let counts = format!("{}/category/count", serving.url);
     until(&counts, |now| products_in_all(now) == 200).await; // the sample
 
-    std::fs::write(
-        folder.data.imports().join("a.csv.gz"),
-        gzip(many(500).as_bytes()),
-    )
-    .unwrap();
+    std::fs::write(folder.data.imports().join("a.csv.gz"), gzip(many(500).as_bytes())).unwrap();
     until(&counts, |now| products_in_all(now) == 500).await;
 
     let beside = folder.file("b.csv", products(&[&row("NEW1", "x", "1", 3)]));
@@ -50,11 +41,8 @@ async fn dropped_and_renamed_files_are_imported_by_the_server() {
     until(&counts, |now| products_in_all(now) == 501).await;
 
     // Another content under the same name is another upload.
-    std::fs::write(
-        folder.data.imports().join("b.csv"),
-        products(&[&row("NEW2", "x", "1", 3)]),
-    )
-    .unwrap();
+    std::fs::write(folder.data.imports().join("b.csv"), products(&[&row("NEW2", "x", "1", 3)]))
+        .unwrap();
     until(&counts, |now| products_in_all(now) == 502).await;
 }
 
@@ -84,9 +72,7 @@ async fn a_run_that_was_left_behind_is_taken_up_at_the_start() {
         use vitrine::clock::Clock;
         let clock = Clock::standing_at(crate::support::SOME_DAY);
         let store: std::sync::Arc<dyn vitrine::store::Store> = folder.store_at(clock);
-        let state = vitrine::import::source::Source::File(file.clone())
-            .state()
-            .unwrap();
+        let state = vitrine::import::source::Source::File(file.clone()).state().unwrap();
         crate::contract_store::begin(&store, &state.uri, &state.etag).await;
     }
     let serving = Serving::start(folder.data.path());
@@ -99,13 +85,7 @@ fn a_second_server_on_the_same_port_says_so() {
     let folder = TestFolder::new();
     let serving = Serving::start(folder.data.path());
     let address = serving.url.strip_prefix("http://").unwrap();
-    let second = run(handler(folder.data.path())
-        .arg("serve")
-        .env("VITRINE_LISTEN", address));
+    let second = run(handler(folder.data.path()).arg("serve").env("VITRINE_LISTEN", address));
     assert_eq!(second.status.code(), Some(1));
-    assert!(
-        stderr(&second).contains("cannot listen on"),
-        "{}",
-        stderr(&second)
-    );
+    assert!(stderr(&second).contains("cannot listen on"), "{}", stderr(&second));
 }

@@ -17,25 +17,15 @@ pub struct TestApp {
 
 impl TestApp {
     pub async fn start_in(folder: TestFolder) -> Self {
-        let server = Server::start(&folder.data, SocketAddr::from(([127, 0, 0, 1], 0)))
-            .await
-            .unwrap();
+        let server =
+            Server::start(&folder.data, SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let url = format!("http://{}", server.address().unwrap());
         let server = tokio::spawn(server.run());
-        Self {
-            _folder: folder,
-            url,
-            client: Client::new(),
-            server,
-        }
+        Self { _folder: folder, url, client: Client::new(), server }
     }
 
     pub async fn get(&self, path: &str) -> Response {
-        self.client
-            .get(format!("{}{path}", self.url))
-            .send()
-            .await
-            .unwrap()
+        self.client.get(format!("{}{path}", self.url)).send().await.unwrap()
     }
 
     pub async fn json(&self, path: &str) -> serde_json::Value {

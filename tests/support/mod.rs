@@ -63,10 +63,7 @@ impl TestFolder {
         path: &Path,
         how: HowStarted,
     ) -> Result<Run, ImportError> {
-        let options = Options {
-            how,
-            rejects_max: None,
-        };
+        let options = Options { how, rejects_max: None };
         let source = Source::File(path.to_owned());
         match import(store, &self.rejects(), source, options, &|_| {}).await? {
             Outcome::Done(run) | Outcome::DoneBefore(run) | Outcome::HeldElsewhere(run) => Ok(run),

@@ -6,20 +6,15 @@ use std::process::{Child, Command, Output, Stdio};
 
 /// The release binary where `scripts/test` has built one, else the one of this test run.
 pub fn binary() -> PathBuf {
-    std::env::var_os("VITRINE_HANDLER").map_or_else(
-        || PathBuf::from(env!("CARGO_BIN_EXE_handler")),
-        PathBuf::from,
-    )
+    std::env::var_os("VITRINE_HANDLER")
+        .map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_handler")), PathBuf::from)
 }
 
 /// The binary with an environment of nothing but the data folder.
 pub fn handler(data: &Path) -> Command {
     let mut command = Command::new(binary());
     // Its own folder: a local.settings.json must not be found by accident.
-    command
-        .env_clear()
-        .env("VITRINE_DATA_DIR", data)
-        .current_dir(data.parent().unwrap());
+    command.env_clear().env("VITRINE_DATA_DIR", data).current_dir(data.parent().unwrap());
     command
 }
 

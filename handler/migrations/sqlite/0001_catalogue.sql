@@ -32,7 +32,6 @@ CREATE TABLE products (
     is_best_seller      INTEGER,
     bought_in_last_month INTEGER
 );
-CREATE UNIQUE INDEX products_asin ON products (asin);
 
 -- Times are microseconds since 1970. Runs are kept for ever, so that a source delivered
 -- again is known; rejects and marks are pruned.

@@ -25,10 +25,7 @@ impl CategoryId {
 
     /// From a database: `None` if it is out of range.
     pub fn from_i64(value: i64) -> Option<Self> {
-        u32::try_from(value)
-            .ok()
-            .filter(|id| (1..=Self::MAX).contains(id))
-            .map(Self)
+        u32::try_from(value).ok().filter(|id| (1..=Self::MAX).contains(id)).map(Self)
     }
 
     /// The number.
@@ -50,10 +47,7 @@ impl Category {
     /// The stand-in for a category that a product mentions and no file has named.
     pub fn unnamed(id: CategoryId) -> Self {
         let name = CategoryName::parse(&format!("Category {}", id.get()));
-        Self {
-            id,
-            name: name.expect("a short name is within the limit"),
-        }
+        Self { id, name: name.expect("a short name is within the limit") }
     }
 }
 
@@ -74,9 +68,7 @@ pub struct CategoryCount {
 /// off their letters, everything else parts words.
 pub fn slug(name: &str) -> String {
     let mut slug = String::with_capacity(name.len());
-    let bare = name
-        .nfd()
-        .filter(|c| !is_combining_mark(*c) && !matches!(c, '\'' | '’'));
+    let bare = name.nfd().filter(|c| !is_combining_mark(*c) && !matches!(c, '\'' | '’'));
     for c in bare.flat_map(char::to_lowercase) {
         if c.is_alphanumeric() {
             slug.push(c);
@@ -107,20 +99,8 @@ mod tests {
 
     #[test]
     fn ids_outside_the_range_are_refused() {
-        assert_eq!(
-            CategoryId::parse("category_id", "1000000").unwrap().get(),
-            1_000_000
-        );
-        for bad in [
-            "",
-            "0",
-            "-1",
-            "1.0",
-            "1000001",
-            "+5",
-            " 5",
-            "99999999999999999999",
-        ] {
+        assert_eq!(CategoryId::parse("category_id", "1000000").unwrap().get(), 1_000_000);
+        for bad in ["", "0", "-1", "1.0", "1000001", "+5", " 5", "99999999999999999999"] {
             assert!(CategoryId::parse("category_id", bad).is_err(), "{bad}");
         }
     }

@@ -45,19 +45,11 @@ pub(super) fn decode(text: &str, query: &PageQuery) -> Result<Position, Invalid>
         return Err(foreign());
     }
     if head[1..5] != list_tag(query) {
-        return Err(Invalid::new(
-            "cursor",
-            "belongs to another list: keep category_id and sort",
-        ));
+        return Err(Invalid::new("cursor", "belongs to another list: keep category_id and sort"));
     }
     let key = i64::from_be_bytes(head[6..].try_into().expect("eight bytes are left"));
-    let asin = std::str::from_utf8(asin)
-        .ok()
-        .and_then(|asin| Asin::parse(asin).ok());
-    Ok(Position {
-        key: (head[5] == 1).then_some(key),
-        asin: asin.ok_or_else(foreign)?,
-    })
+    let asin = std::str::from_utf8(asin).ok().and_then(|asin| Asin::parse(asin).ok());
+    Ok(Position { key: (head[5] == 1).then_some(key), asin: asin.ok_or_else(foreign)? })
 }
 
 fn list_tag(query: &PageQuery) -> [u8; 4] {
@@ -84,12 +76,8 @@ mod tests {
     }
 
     fn any_position() -> impl Strategy<Value = Position> {
-        (proptest::option::of(any::<i64>()), "[A-Za-z0-9-]{1,20}").prop_map(|(key, asin)| {
-            Position {
-                key,
-                asin: Asin::parse(&asin).unwrap(),
-            }
-        })
+        (proptest::option::of(any::<i64>()), "[A-Za-z0-9-]{1,20}")
+            .prop_map(|(key, asin)| Position { key, asin: Asin::parse(&asin).unwrap() })
     }
 
     proptest! {

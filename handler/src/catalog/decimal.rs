@@ -31,9 +31,7 @@ impl Money {
 
     /// From a database: `None` if it is no amount that [`Money::parse`] could have made.
     pub fn from_hundredths(value: i64) -> Option<Self> {
-        (0..=Self::HUNDREDTHS_MAX)
-            .contains(&value)
-            .then_some(Self(value))
+        (0..=Self::HUNDREDTHS_MAX).contains(&value).then_some(Self(value))
     }
 
     /// The amount in hundredths.
@@ -68,10 +66,7 @@ impl Stars {
 
     /// From a database: `None` if it is no rating.
     pub fn from_hundredths(value: i64) -> Option<Self> {
-        u16::try_from(value)
-            .ok()
-            .filter(|value| *value <= Self::HUNDREDTHS_MAX)
-            .map(Self)
+        u16::try_from(value).ok().filter(|value| *value <= Self::HUNDREDTHS_MAX).map(Self)
     }
 
     /// The rating in hundredths.
@@ -112,10 +107,7 @@ fn hundredths(text: &str) -> Result<i64, &'static str> {
     if whole.len() > 12 {
         return Err("is too large");
     }
-    let number = |part: &str| {
-        part.bytes()
-            .fold(0, |sum, b| sum * 10 + i64::from(b - b'0'))
-    };
+    let number = |part: &str| part.bytes().fold(0, |sum, b| sum * 10 + i64::from(b - b'0'));
     let fraction = number(kept) * if kept.len() == 1 { 10 } else { 1 };
     Ok(number(whole) * 100 + fraction)
 }
@@ -149,18 +141,10 @@ mod tests {
 
     #[test]
     fn the_forms_of_the_data_set_are_read() {
-        for (text, value) in [
-            ("139.99", 13_999),
-            ("98.0", 9_800),
-            ("0.0", 0),
-            ("7", 700),
-            ("1.500", 150),
-        ] {
-            assert_eq!(
-                Money::parse("price", text).unwrap().hundredths(),
-                value,
-                "{text}"
-            );
+        for (text, value) in
+            [("139.99", 13_999), ("98.0", 9_800), ("0.0", 0), ("7", 700), ("1.500", 150)]
+        {
+            assert_eq!(Money::parse("price", text).unwrap().hundredths(), value, "{text}");
         }
         assert_eq!(Money::parse("price", "98.0").unwrap().to_string(), "98.00");
         assert_eq!(Stars::parse("4").unwrap().to_string(), "4.0");
@@ -184,11 +168,6 @@ mod tests {
             let refused = Money::parse("price", text).unwrap_err();
             assert!(refused.reason.contains(reason), "{text}: {refused}");
         }
-        assert!(
-            Stars::parse("5.01")
-                .unwrap_err()
-                .reason
-                .contains("between 0 and 5")
-        );
+        assert!(Stars::parse("5.01").unwrap_err().reason.contains("between 0 and 5"));
     }
 }

@@ -56,15 +56,9 @@ impl Sort {
     }
 
     fn parse(text: &str) -> Result<Self, Invalid> {
-        Self::ALL
-            .into_iter()
-            .find(|sort| sort.word() == text)
-            .ok_or_else(|| {
-                Invalid::new(
-                    "sort",
-                    "must be one of asin, price, -price, -stars, -reviews",
-                )
-            })
+        Self::ALL.into_iter().find(|sort| sort.word() == text).ok_or_else(|| {
+            Invalid::new("sort", "must be one of asin, price, -price, -stars, -reviews")
+        })
     }
 }
 
@@ -135,11 +129,7 @@ impl PageQuery {
                 Err(fault) => faults.push(fault),
             }
         }
-        if faults.is_empty() {
-            Ok(query)
-        } else {
-            Err(faults)
-        }
+        if faults.is_empty() { Ok(query) } else { Err(faults) }
     }
 
     /// Path and query of the page that goes on behind `after`.
@@ -182,10 +172,7 @@ fn parameters(raw: &str) -> (Given, Vec<Invalid>) {
         let Some(known) = PARAMETERS.into_iter().find(|known| *known == name) else {
             // Shown back to the sender, so bounded.
             let name: String = name.chars().take(40).collect();
-            faults.push(Invalid::new(
-                "query",
-                format!("there is no parameter `{name}`"),
-            ));
+            faults.push(Invalid::new("query", format!("there is no parameter `{name}`")));
             continue;
         };
         if given.insert(known, value.into_owned()).is_some() {
@@ -209,36 +196,23 @@ mod tests {
     use super::*;
 
     fn fields(raw: &str) -> Vec<&'static str> {
-        PageQuery::parse(raw)
-            .unwrap_err()
-            .into_iter()
-            .map(|fault| fault.field)
-            .collect()
+        PageQuery::parse(raw).unwrap_err().into_iter().map(|fault| fault.field).collect()
     }
 
     #[test]
     fn nothing_asked_is_the_first_hundred_by_asin() {
         let query = PageQuery::parse("").unwrap();
-        assert_eq!(
-            (query.category, query.sort, query.limit.get()),
-            (None, Sort::Asin, 100)
-        );
+        assert_eq!((query.category, query.sort, query.limit.get()), (None, Sort::Asin, 100));
     }
 
     #[test]
     fn the_platforms_keys_are_ignored() {
-        assert_eq!(
-            PageQuery::parse("code=x&clientId=y&code=z"),
-            PageQuery::parse("")
-        );
+        assert_eq!(PageQuery::parse("code=x&clientId=y&code=z"), PageQuery::parse(""));
     }
 
     #[test]
     fn every_wrong_parameter_is_named() {
-        assert_eq!(
-            fields("limit=0&sort=title&category_id=x"),
-            ["category_id", "sort", "limit"]
-        );
+        assert_eq!(fields("limit=0&sort=title&category_id=x"), ["category_id", "sort", "limit"]);
         assert_eq!(fields("limit=1&limit=1"), ["limit"]);
         assert_eq!(fields("limit="), ["limit"]);
         assert_eq!(fields("limit=1001"), ["limit"]);
@@ -250,18 +224,9 @@ mod tests {
     #[test]
     fn the_link_leads_on_in_the_same_list() {
         let query = PageQuery::parse("category_id=5&sort=-price&limit=7").unwrap();
-        let after = Position {
-            key: Some(1_999),
-            asin: Asin::parse("B01").unwrap(),
-        };
+        let after = Position { key: Some(1_999), asin: Asin::parse("B01").unwrap() };
         let link = query.link_after(&after);
         let next = PageQuery::parse(link.strip_prefix("/products?").unwrap()).unwrap();
-        assert_eq!(
-            next,
-            PageQuery {
-                after: Some(after),
-                ..query
-            }
-        );
+        assert_eq!(next, PageQuery { after: Some(after), ..query });
     }
 }

@@ -51,11 +51,7 @@ impl Product {
         write_number(out, "listPrice", self.list_price);
         write_number(out, "category_id", Some(self.category_id.get()));
         write_number(out, "isBestSeller", self.is_best_seller);
-        write_number(
-            out,
-            "boughtInLastMonth",
-            self.bought_in_last_month.map(Count::get),
-        );
+        write_number(out, "boughtInLastMonth", self.bought_in_last_month.map(Count::get));
         out.push(b'}');
     }
 }

@@ -90,10 +90,7 @@ impl Count {
 
     /// From a database: `None` if it is negative or too large.
     pub fn from_i64(value: i64) -> Option<Self> {
-        u32::try_from(value)
-            .ok()
-            .filter(|value| *value <= Self::MAX)
-            .map(Self)
+        u32::try_from(value).ok().filter(|value| *value <= Self::MAX).map(Self)
     }
 
     /// The number.
@@ -108,10 +105,7 @@ fn within(field: &'static str, text: &str, characters_max: usize) -> Result<Box<
     }
     // Bytes are at least as many as characters, and known without counting.
     if text.len() > characters_max && text.chars().count() > characters_max {
-        return Err(Invalid::new(
-            field,
-            format!("must have at most {characters_max} characters"),
-        ));
+        return Err(Invalid::new(field, format!("must have at most {characters_max} characters")));
     }
     Ok(text.into())
 }
@@ -129,11 +123,8 @@ mod tests {
 
     #[test]
     fn only_absolute_web_urls_are_taken() {
-        for good in [
-            "https://a.example/x.jpg",
-            "http://a",
-            "https://a.example/I/71a+b.jpg?x=%20#f",
-        ] {
+        for good in ["https://a.example/x.jpg", "http://a", "https://a.example/I/71a+b.jpg?x=%20#f"]
+        {
             assert!(WebUrl::parse("imgUrl", good).is_ok(), "{good}");
         }
         for bad in [
@@ -146,29 +137,14 @@ mod tests {
             "http://a b/",
             "javascript:alert(1)",
         ] {
-            assert_eq!(
-                WebUrl::parse("imgUrl", bad).unwrap_err().field,
-                "imgUrl",
-                "{bad}"
-            );
+            assert_eq!(WebUrl::parse("imgUrl", bad).unwrap_err().field, "imgUrl", "{bad}");
         }
     }
 
     #[test]
     fn counts_are_plain_digits() {
-        assert_eq!(
-            Count::parse("reviews", "2147483647").unwrap().get(),
-            2_147_483_647
-        );
-        for bad in [
-            "",
-            "-1",
-            "+1",
-            "1.0",
-            "2147483648",
-            "99999999999999999999",
-            "x",
-        ] {
+        assert_eq!(Count::parse("reviews", "2147483647").unwrap().get(), 2_147_483_647);
+        for bad in ["", "-1", "+1", "1.0", "2147483648", "99999999999999999999", "x"] {
             assert!(Count::parse("reviews", bad).is_err(), "{bad}");
         }
     }

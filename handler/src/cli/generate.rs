@@ -24,18 +24,9 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let Arguments {
-        rows,
-        seed,
-        dirty,
-        out,
-    } = arguments;
-    let options = Options {
-        rows: *rows,
-        seed: *seed,
-        dirty_per_mille: *dirty,
-        asins: Asins::Random,
-    };
+    let Arguments { rows, seed, dirty, out } = arguments;
+    let options =
+        Options { rows: *rows, seed: *seed, dirty_per_mille: *dirty, asins: Asins::Random };
     let begin = Instant::now();
     let written =
         generate(&options, out).map_err(|e| Failure::new(format!("{}: {e}", out.display())))?;

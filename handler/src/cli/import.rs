@@ -52,10 +52,7 @@ pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), 
     }
     match failed {
         0 => Ok(()),
-        _ => Err(Failure::new(format!(
-            "{failed} of {} files failed",
-            arguments.files.len()
-        ))),
+        _ => Err(Failure::new(format!("{failed} of {} files failed", arguments.files.len()))),
     }
 }
 
@@ -79,15 +76,8 @@ async fn load(
     rejects: &RejectsFolder,
     arguments: &Arguments,
 ) -> Result<(), Failure> {
-    let how = if arguments.again {
-        HowStarted::Again
-    } else {
-        HowStarted::ByHand
-    };
-    let options = Options {
-        how,
-        rejects_max: arguments.max_rejects,
-    };
+    let how = if arguments.again { HowStarted::Again } else { HowStarted::ByHand };
+    let options = Options { how, rejects_max: arguments.max_rejects };
     let begin = Instant::now();
     let shown = Shown::begin(file);
     let source = Source::File(file.to_owned());
@@ -105,20 +95,15 @@ async fn load(
             run.state.word()
         ),
         Outcome::HeldElsewhere(run) => {
-            return Err(Failure::new(format!(
-                "run {} goes on in another process",
-                run.id
-            )));
+            return Err(Failure::new(format!("run {} goes on in another process", run.id)));
         }
     }
     Ok(())
 }
 
 fn check(file: &Path, folder: &DataFolder, arguments: &Arguments) -> Result<(), Failure> {
-    let known: HashSet<_> = peek_categories(folder)?
-        .into_iter()
-        .map(|category| category.id)
-        .collect();
+    let known: HashSet<_> =
+        peek_categories(folder)?.into_iter().map(|category| category.id).collect();
     let begin = Instant::now();
     let shown = Shown::begin(file);
     let result = dry_run(&Source::File(file.to_owned()), known, &|now| {
@@ -128,10 +113,7 @@ fn check(file: &Path, folder: &DataFolder, arguments: &Arguments) -> Result<(), 
     let Report { counts, rejects } = result.map_err(Failure::new)?;
     for reject in &rejects {
         let column = reject.column.as_deref().unwrap_or("record");
-        println!(
-            "line {}, byte {}: {column} {}",
-            reject.line, reject.byte, reject.reason
-        );
+        println!("line {}, byte {}: {column} {}", reject.line, reject.byte, reject.reason);
     }
     if counts.rejected > rejects.len() as u64 {
         println!("… and {} more", counts.rejected - rejects.len() as u64);
@@ -148,12 +130,7 @@ fn check(file: &Path, folder: &DataFolder, arguments: &Arguments) -> Result<(), 
 }
 
 fn print_counts(file: &Path, counts: &Counts, begin: Instant) {
-    let Counts {
-        read,
-        loaded,
-        replaced,
-        rejected,
-    } = counts;
+    let Counts { read, loaded, replaced, rejected } = counts;
     println!(
         "{}: read {read}, loaded {loaded}, replaced {replaced}, rejected {rejected} in {:.1} s",
         file.display(),

@@ -7,12 +7,10 @@ use crate::store::sqlite::folder::DataFolder;
 
 pub(super) async fn run(settings: Settings) -> Result<(), Failure> {
     let folder = DataFolder::make(&settings.data_dir)?;
-    let server = Server::start(&folder, settings.listen)
-        .await
-        .map_err(|e| match e {
-            StartError::Store(e) => e.into(),
-            listen @ StartError::Listen(..) => Failure::new(listen),
-        })?;
+    let server = Server::start(&folder, settings.listen).await.map_err(|e| match e {
+        StartError::Store(e) => e.into(),
+        listen @ StartError::Listen(..) => Failure::new(listen),
+    })?;
     server.load_sample().await?;
     let address = server.address().map_err(Failure::new)?;
     if !settings.under_host {
@@ -24,10 +22,7 @@ pub(super) async fn run(settings: Settings) -> Result<(), Failure> {
 
 /// What a newcomer wants to know: what to open, and where to put files.
 fn greet(folder: &DataFolder, url: &str) {
-    println!(
-        "Vitrine serves the catalogue in {}",
-        folder.path().display()
-    );
+    println!("Vitrine serves the catalogue in {}", folder.path().display());
     for path in [
         "/",
         "/products",
@@ -39,8 +34,5 @@ fn greet(folder: &DataFolder, url: &str) {
     ] {
         println!("  {url}{path}");
     }
-    println!(
-        "Put CSV files into {} to import them; Ctrl-C ends.",
-        folder.imports().display()
-    );
+    println!("Put CSV files into {} to import them; Ctrl-C ends.", folder.imports().display());
 }

@@ -17,16 +17,8 @@ pub(super) const ROWS_MAX: u64 = 200_000_000_000;
 const DIGITS: &[u8; 36] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
 /// The third character and its share in per cent (facts: B07 21 %, B00, B09 and B08 16 %, ...).
-const THIRD: [(u8, u64); 8] = [
-    (b'7', 21),
-    (b'0', 16),
-    (b'9', 16),
-    (b'8', 16),
-    (b'B', 15),
-    (b'C', 8),
-    (b'1', 7),
-    (b'6', 1),
-];
+const THIRD: [(u8, u64); 8] =
+    [(b'7', 21), (b'0', 16), (b'9', 16), (b'8', 16), (b'B', 15), (b'C', 8), (b'1', 7), (b'6', 1)];
 
 /// Codes behind each per cent of [`THIRD`]; seven digits hold `36 * PER_CENT` of them, which is
 /// more than the 21 per cent of the commonest character.
@@ -150,11 +142,7 @@ struct Permutation {
 impl Permutation {
     fn new(size: u64, dice: &mut Dice) -> Self {
         let half_bits = (u64::BITS - (size - 1).leading_zeros()).div_ceil(2);
-        Self {
-            size,
-            half_bits,
-            keys: std::array::from_fn(|_| dice.bits()),
-        }
+        Self { size, half_bits, keys: std::array::from_fn(|_| dice.bits()) }
     }
 
     fn of(&self, number: u64) -> u64 {
@@ -184,17 +172,11 @@ mod tests {
     use super::*;
 
     fn codes(asins: Asins, seed: u64) -> Codes {
-        Codes::new(&Options {
-            rows: 0,
-            seed,
-            dirty_per_mille: 0,
-            asins,
-        })
+        Codes::new(&Options { rows: 0, seed, dirty_per_mille: 0, asins })
     }
 
     fn is_plain(asin: &Asin) -> bool {
-        asin.iter()
-            .all(|c| c.is_ascii_digit() || c.is_ascii_uppercase())
+        asin.iter().all(|c| c.is_ascii_digit() || c.is_ascii_uppercase())
     }
 
     #[test]

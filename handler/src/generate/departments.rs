@@ -75,14 +75,10 @@ static DEPARTMENTS: [&Department; 21] = [
 /// Every category, ascending by id.
 pub(super) fn shelves() -> impl Iterator<Item = (u16, &'static Department, &'static Shelf)> {
     let ids = (1..).filter(|id| !GAPS.contains(id));
-    let shelves = DEPARTMENTS.iter().flat_map(|department| {
-        department
-            .shelves
-            .iter()
-            .map(move |shelf| (*department, shelf))
-    });
-    ids.zip(shelves)
-        .map(|(id, (department, shelf))| (id, department, shelf))
+    let shelves = DEPARTMENTS
+        .iter()
+        .flat_map(|department| department.shelves.iter().map(move |shelf| (*department, shelf)));
+    ids.zip(shelves).map(|(id, (department, shelf))| (id, department, shelf))
 }
 
 #[cfg(test)]
@@ -98,11 +94,7 @@ mod tests {
         let names: Vec<&str> = shelves().map(|(.., shelf)| shelf.0).collect();
         assert_eq!((names.len(), ids[0], *ids.last().unwrap()), (248, 1, 270));
         assert!(ids.is_sorted() && GAPS.iter().all(|gap| !ids.contains(gap)));
-        assert_eq!(
-            names.iter().collect::<HashSet<_>>().len(),
-            names.len(),
-            "a name twice"
-        );
+        assert_eq!(names.iter().collect::<HashSet<_>>().len(), names.len(), "a name twice");
         let lengths = names.iter().map(|name| name.chars().count());
         assert_eq!((lengths.clone().min(), lengths.max()), (Some(4), Some(48)));
         assert_eq!(names.iter().filter(|name| name.contains(',')).count(), 25);
@@ -112,33 +104,19 @@ mod tests {
     /// The mixture of prices keeps its quantiles only while the two extremes are equally common.
     #[test]
     fn as_many_categories_are_cheap_as_dear() {
-        let count = |cost| {
-            shelves()
-                .filter(|(_, department, _)| department.cost == cost)
-                .count()
-        };
+        let count = |cost| shelves().filter(|(_, department, _)| department.cost == cost).count();
         assert_eq!(count(Cost::Cheap), count(Cost::Dear));
     }
 
     #[test]
     fn words_need_no_cleaning_and_no_quotes() {
         for (_, department, (name, nouns)) in shelves() {
-            let words = department
-                .details
-                .iter()
-                .chain(department.uses)
-                .chain(nouns);
+            let words = department.details.iter().chain(department.uses).chain(nouns);
             for word in words {
-                assert!(
-                    !word.contains(['"', ',', '\'', ';', '|']) && word.is_ascii(),
-                    "{word}"
-                );
+                assert!(!word.contains(['"', ',', '\'', ';', '|']) && word.is_ascii(), "{word}");
                 assert!(word.trim() == *word && !word.contains("  "), "{word}");
             }
-            assert!(
-                name.trim() == *name && !name.contains("  ") && !name.contains('"'),
-                "{name}"
-            );
+            assert!(name.trim() == *name && !name.contains("  ") && !name.contains('"'), "{name}");
         }
     }
 }

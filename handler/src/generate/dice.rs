@@ -118,9 +118,6 @@ mod tests {
     fn quantiles_are_met_and_joined_by_lines() {
         let table = [(0, 10), (500_000, 20), (MILLION, 120)];
         let at = |share| interpolate(&table, share);
-        assert_eq!(
-            (at(0), at(250_000), at(500_000), at(999_999)),
-            (10, 15, 20, 119)
-        );
+        assert_eq!((at(0), at(250_000), at(500_000), at(999_999)), (10, 15, 20, 119));
     }
 }

@@ -62,11 +62,7 @@ impl Spoiler {
     fn deal(&mut self) -> Dirt {
         let dirt = self.next_kind();
         // At the start of a file there may be nothing to repeat.
-        if dirt == Dirt::DuplicateAsin && self.earlier.is_none() {
-            self.next_kind()
-        } else {
-            dirt
-        }
+        if dirt == Dirt::DuplicateAsin && self.earlier.is_none() { self.next_kind() } else { dirt }
     }
 
     fn next_kind(&mut self) -> Dirt {
@@ -85,11 +81,7 @@ impl Spoiler {
             row.put(out);
         } else {
             let title = format!("{}, New", row.title);
-            Row {
-                title: &title,
-                ..row
-            }
-            .put(out);
+            Row { title: &title, ..row }.put(out);
         }
     }
 
@@ -133,11 +125,7 @@ impl Record {
             row.put_field(column, &mut field);
             field
         };
-        Self {
-            fields: Column::ALL.map(field).to_vec(),
-            before: "",
-            line_end: "\n",
-        }
+        Self { fields: Column::ALL.map(field).to_vec(), before: "", line_end: "\n" }
     }
 
     /// Replaces a field by these very bytes.

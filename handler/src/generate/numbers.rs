@@ -208,11 +208,7 @@ fn reviews(dice: &mut Dice, reviewed: Reviewed) -> u32 {
 }
 
 fn stars(dice: &mut Dice, reviews: u32) -> u32 {
-    if reviews == 0 && dice.chance(NO_STARS) {
-        0
-    } else {
-        dice.step(STARS)
-    }
+    if reviews == 0 && dice.chance(NO_STARS) { 0 } else { dice.step(STARS) }
 }
 
 fn price(dice: &mut Dice, cost: Cost) -> u32 {
@@ -250,11 +246,7 @@ fn list_price(dice: &mut Dice, price_cents: u32) -> u32 {
     } else {
         let full = price_cents * 100 / (100 - dice.between(DISCOUNT));
         // Rounding up to .99 cannot bring it below the price again.
-        if dice.chance(600_000) {
-            full / 100 * 100 + 99
-        } else {
-            full
-        }
+        if dice.chance(600_000) { full / 100 * 100 + 99 } else { full }
     };
     if cents > LIST_PRICE_MAX { 0 } else { cents }
 }

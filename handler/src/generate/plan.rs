@@ -57,11 +57,7 @@ pub(super) struct Block {
 pub(super) fn listed(
     asins: Asins,
 ) -> impl Iterator<Item = (u16, &'static Department, &'static Shelf)> {
-    let count = if asins == Asins::Sample {
-        SAMPLE_CATEGORIES
-    } else {
-        usize::MAX
-    };
+    let count = if asins == Asins::Sample { SAMPLE_CATEGORIES } else { usize::MAX };
     shelves().take(count)
 }
 
@@ -77,15 +73,8 @@ pub(super) fn blocks(options: &Options) -> Vec<Block> {
         })
         .collect();
     // A share of the others, not a number: in a file of few categories it stays one in ten.
-    let others: u64 = weighted
-        .iter()
-        .filter(|(c, _)| c.id != GIANT_ID)
-        .map(|(_, w)| w)
-        .sum();
-    for (_, weight) in weighted
-        .iter_mut()
-        .filter(|(category, _)| category.id == GIANT_ID)
-    {
+    let others: u64 = weighted.iter().filter(|(c, _)| c.id != GIANT_ID).map(|(_, w)| w).sum();
+    for (_, weight) in weighted.iter_mut().filter(|(category, _)| category.id == GIANT_ID) {
         *weight = (others / GIANT_SHARE_DIVISOR).max(1);
     }
     split(&mut weighted);
@@ -119,13 +108,7 @@ fn category(
     };
     // 24 of 248: the real sample has 26 categories without any sale.
     let sells = !matches!(position % 31, 3 | 15 | 27);
-    Category {
-        id,
-        department,
-        nouns: &shelf.1,
-        reviewed,
-        sells,
-    }
+    Category { id, department, nouns: &shelf.1, reviewed, sells }
 }
 
 /// The lesser of two draws would thin out linearly; the square thins out faster at the top.
@@ -163,10 +146,7 @@ fn apportion(weighted: &[(Category, u64)], rows: u64) -> Vec<Block> {
     let mut block = |(category, weight): &(Category, u64)| {
         let first = up_to(before);
         before += weight;
-        Block {
-            category: *category,
-            rows: up_to(before) - first,
-        }
+        Block { category: *category, rows: up_to(before) - first }
     };
     weighted.iter().map(&mut block).collect()
 }
@@ -178,37 +158,21 @@ mod tests {
     use super::*;
 
     fn plan(rows: u64, seed: u64, asins: Asins) -> Vec<Block> {
-        blocks(&Options {
-            rows,
-            seed,
-            dirty_per_mille: 0,
-            asins,
-        })
+        blocks(&Options { rows, seed, dirty_per_mille: 0, asins })
     }
 
     fn ids(blocks: &[Block]) -> HashSet<u16> {
-        blocks
-            .iter()
-            .filter(|block| block.rows > 0)
-            .map(|block| block.category.id)
-            .collect()
+        blocks.iter().filter(|block| block.rows > 0).map(|block| block.category.id).collect()
     }
 
     #[test]
     fn blocks_of_a_full_file_have_the_real_sizes() {
         for seed in 0..20 {
             let blocks = plan(1_426_337, seed, Asins::Random);
-            assert_eq!(
-                blocks.iter().map(|block| block.rows).sum::<u64>(),
-                1_426_337
-            );
+            assert_eq!(blocks.iter().map(|block| block.rows).sum::<u64>(), 1_426_337);
             assert_eq!((blocks.len(), ids(&blocks).len()), (252, 248));
             assert!(!blocks.is_sorted_by_key(|block| block.category.id));
-            assert!(
-                blocks
-                    .windows(2)
-                    .all(|pair| pair[0].category.id != pair[1].category.id)
-            );
+            assert!(blocks.windows(2).all(|pair| pair[0].category.id != pair[1].category.id));
             let mut sizes: Vec<u64> = blocks.iter().map(|block| block.rows).collect();
             sizes.sort_unstable();
             assert!((139_000..146_000).contains(&sizes[251]), "{}", sizes[251]);
@@ -229,23 +193,13 @@ mod tests {
 
     #[test]
     fn sample_rows_use_the_first_five_categories() {
-        assert_eq!(
-            ids(&plan(50, 3, Asins::Sample)),
-            HashSet::from([1, 2, 3, 4, 5])
-        );
-        assert_eq!(
-            ids(&plan(50_000, 3, Asins::Sample)),
-            HashSet::from([1, 2, 3, 4, 5])
-        );
+        assert_eq!(ids(&plan(50, 3, Asins::Sample)), HashSet::from([1, 2, 3, 4, 5]));
+        assert_eq!(ids(&plan(50_000, 3, Asins::Sample)), HashSet::from([1, 2, 3, 4, 5]));
     }
 
     #[test]
     fn the_giant_is_listed_and_sells_clothing() {
         let giant = shelves().find(|(id, ..)| *id == GIANT_ID).unwrap();
-        assert!(
-            giant.1.clothing && GIANT_POSITION % 31 == 9,
-            "{}",
-            giant.2.0
-        );
+        assert!(giant.1.clothing && GIANT_POSITION % 31 == 9, "{}", giant.2.0);
     }
 }

@@ -90,11 +90,7 @@ impl Row<'_> {
             Column::ListPrice => put_money(numbers.list_price_cents, out),
             Column::Category => put_number(u32::from(self.category_id), out),
             Column::BestSeller => {
-                out.extend_from_slice(if numbers.is_best_seller {
-                    b"True"
-                } else {
-                    b"False"
-                });
+                out.extend_from_slice(if numbers.is_best_seller { b"True" } else { b"False" });
             }
             Column::Bought => put_number(numbers.bought_in_last_month, out),
         }
@@ -177,13 +173,7 @@ impl Maker {
         self.image = Some(image);
         let numbers = numbers(dice, category);
         let title = self.titles.next(dice, category);
-        Row {
-            asin,
-            title,
-            image,
-            category_id: category.id,
-            numbers,
-        }
+        Row { asin, title, image, category_id: category.id, numbers }
     }
 }
 
@@ -229,10 +219,7 @@ pub(super) fn put_text(text: &str, out: &mut Vec<u8>) {
     }
     out.push(b'"');
     if has(|byte| byte == b'"') {
-        out.extend(
-            text.bytes()
-                .flat_map(|byte| repeat_n(byte, 1 + usize::from(byte == b'"'))),
-        );
+        out.extend(text.bytes().flat_map(|byte| repeat_n(byte, 1 + usize::from(byte == b'"'))));
     } else {
         out.extend_from_slice(text.as_bytes());
     }
@@ -289,13 +276,8 @@ mod tests {
 
     #[test]
     fn money_has_one_place_or_two() {
-        let cases = [
-            (0, "0.0"),
-            (9800, "98.0"),
-            (13_999, "139.99"),
-            (25_960, "259.6"),
-            (5, "0.05"),
-        ];
+        let cases =
+            [(0, "0.0"), (9800, "98.0"), (13_999, "139.99"), (25_960, "259.6"), (5, "0.05")];
         for (cents, expected) in cases {
             assert_eq!(text(|out| put_money(cents, out)), expected);
         }

@@ -39,22 +39,13 @@ pub(super) struct Titles {
 
 impl Titles {
     pub(super) fn new() -> Self {
-        Self {
-            text: String::new(),
-            piece: String::new(),
-            limit: 0,
-            surplus: 0,
-        }
+        Self { text: String::new(), piece: String::new(), limit: 0, surplus: 0 }
     }
 
     /// The title of the next row, which may be that of the row before.
     pub(super) fn next(&mut self, dice: &mut Dice, category: &Category) -> &str {
         let clothing = category.department.clothing;
-        let repeated = if clothing {
-            REPEATED_CLOTHING
-        } else {
-            REPEATED
-        };
+        let repeated = if clothing { REPEATED_CLOTHING } else { REPEATED };
         if self.text.is_empty() || !dice.chance(repeated) {
             self.limit = dice.between(if clothing { CLOTHING_LENGTHS } else { LENGTHS }) as usize;
             self.make(dice, category);
@@ -92,11 +83,7 @@ impl Titles {
             self.brand(dice);
             self.push_wide(sign);
         }
-        let owned = if category.department.clothing {
-            OWNED_CLOTHING
-        } else {
-            OWNED
-        };
+        let owned = if category.department.clothing { OWNED_CLOTHING } else { OWNED };
         if mark == Some(Mark::CurlyOwner) {
             self.push(dice.pick(&OWNERS));
             self.push_wide("’s ");
@@ -117,9 +104,7 @@ impl Titles {
 
     /// One name in three in capitals, as on the marketplace; few brands have most products.
     fn brand(&mut self, dice: &mut Dice) {
-        let head = dice
-            .index(BRAND_HEADS.len())
-            .min(dice.index(BRAND_HEADS.len()));
+        let head = dice.index(BRAND_HEADS.len()).min(dice.index(BRAND_HEADS.len()));
         let tail = dice.index(BRAND_TAILS.len());
         let start = self.text.len();
         self.push(BRAND_HEADS[head]);
@@ -216,8 +201,7 @@ impl Titles {
                 self.piece.push_str(dice.pick(&UNITS));
             }
             Piece::Pack => {
-                self.piece
-                    .push_str(dice.pick(&["Pack of ", "Set of ", "Model "]));
+                self.piece.push_str(dice.pick(&["Pack of ", "Set of ", "Model "]));
                 put_number(&mut self.piece, dice.within(2, 24));
             }
         }
@@ -244,10 +228,7 @@ impl Titles {
 }
 
 fn first_above<T: Copy>(draw: u32, choices: &[(u32, T)]) -> Option<T> {
-    choices
-        .iter()
-        .find(|(bound, _)| draw < *bound)
-        .map(|(_, choice)| *choice)
+    choices.iter().find(|(bound, _)| draw < *bound).map(|(_, choice)| *choice)
 }
 
 fn put_number(text: &mut String, number: u32) {

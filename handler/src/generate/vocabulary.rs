@@ -79,26 +79,12 @@ pub(super) const MATERIALS: [&str; 24] = [
 pub(super) const COLOURS: [&[&str]; 8] = [
     &["Red", "Tan"],
     &["Blue", "Gray", "Pink", "Gold", "Navy", "Teal", "Aqua"],
-    &[
-        "Black", "White", "Green", "Brown", "Beige", "Ivory", "Khaki",
-    ],
+    &["Black", "White", "Green", "Brown", "Beige", "Ivory", "Khaki"],
     &["Purple", "Silver", "Yellow", "Orange", "Bronze"],
     &["Crimson", "Emerald", "Natural", "Rainbow"],
     &["Charcoal", "Burgundy", "Lavender", "Sky Blue", "Wine Red"],
-    &[
-        "Champagne",
-        "Turquoise",
-        "Dark Gray",
-        "Navy Blue",
-        "Rose Gold",
-    ],
-    &[
-        "Light Blue",
-        "Ocean Blue",
-        "Dark Green",
-        "Matt Black",
-        "Light Gray",
-    ],
+    &["Champagne", "Turquoise", "Dark Gray", "Navy Blue", "Rose Gold"],
+    &["Light Blue", "Ocean Blue", "Dark Green", "Matt Black", "Light Gray"],
 ];
 pub(super) const COLOUR_LEN_MIN: usize = 3;
 

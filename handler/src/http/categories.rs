@@ -18,11 +18,7 @@ struct Listed<'a> {
 impl<'a> From<&'a Category> for Listed<'a> {
     fn from(category: &'a Category) -> Self {
         let name = category.name.as_str();
-        Self {
-            id: category.id.get(),
-            category_name: name,
-            slug: slug(name),
-        }
+        Self { id: category.id.get(), category_name: name, slug: slug(name) }
     }
 }
 
@@ -30,9 +26,7 @@ impl<'a> From<&'a Category> for Listed<'a> {
 pub(super) async fn list(app: App) -> Response {
     let listed = async {
         let categories = app.store.categories().await?;
-        Ok(json(
-            &categories.iter().map(Listed::from).collect::<Vec<_>>(),
-        ))
+        Ok(json(&categories.iter().map(Listed::from).collect::<Vec<_>>()))
     };
     or_problem(listed.await, "/categories")
 }
@@ -65,10 +59,7 @@ fn category_id(raw_query: &str) -> Result<CategoryId, Invalid> {
             "category_id" => return Err(Invalid::new("category_id", "must be given only once")),
             unknown => {
                 let unknown: String = unknown.chars().take(40).collect();
-                return Err(Invalid::new(
-                    "query",
-                    format!("there is no parameter `{unknown}`"),
-                ));
+                return Err(Invalid::new("query", format!("there is no parameter `{unknown}`")));
             }
         }
     }

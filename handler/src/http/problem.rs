@@ -55,33 +55,21 @@ impl ApiError {
     /// The status, the stable word that clients may match on, and what it means in short.
     fn class(&self) -> (StatusCode, &'static str, &'static str) {
         match self {
-            Self::Invalid(_) => (
-                StatusCode::BAD_REQUEST,
-                "invalid-parameter",
-                "A parameter is not valid",
-            ),
+            Self::Invalid(_) => {
+                (StatusCode::BAD_REQUEST, "invalid-parameter", "A parameter is not valid")
+            }
             Self::NoSuchProduct(_) => (StatusCode::NOT_FOUND, "no-such-product", "No such product"),
-            Self::UnknownCategory(_) => (
-                StatusCode::NOT_FOUND,
-                "unknown-category",
-                "Unknown category",
-            ),
+            Self::UnknownCategory(_) => {
+                (StatusCode::NOT_FOUND, "unknown-category", "Unknown category")
+            }
             Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "Not found"),
-            Self::MethodNotAllowed => (
-                StatusCode::METHOD_NOT_ALLOWED,
-                "method-not-allowed",
-                "Method not allowed",
-            ),
-            Self::Unavailable(_) => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "unavailable",
-                "A part is away",
-            ),
-            Self::Internal(_) => (
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "internal",
-                "Internal error",
-            ),
+            Self::MethodNotAllowed => {
+                (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed")
+            }
+            Self::Unavailable(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "A part is away")
+            }
+            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
         }
     }
 
@@ -102,10 +90,7 @@ impl ApiError {
         let mut response = Response::new(body.into());
         *response.status_mut() = status;
         let headers = response.headers_mut();
-        headers.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         match self {
             Self::MethodNotAllowed => {
                 headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));

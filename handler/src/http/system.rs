@@ -31,8 +31,5 @@ pub(super) fn home() -> Response {
 
 /// The process answers, so it lives. Says nothing of the parts it uses.
 pub(super) fn health() -> Response {
-    json(&Health {
-        status: "healthy",
-        version: VERSION,
-    })
+    json(&Health { status: "healthy", version: VERSION })
 }

@@ -116,14 +116,7 @@ impl Batches {
             .map(|i| String::from_utf8_lossy(records.field(i)).trim().to_owned())
             .collect();
         let layout = Layout::parse(&header)?;
-        Ok(Self::new(
-            records,
-            layout,
-            header.join(","),
-            categories,
-            rows_max,
-            0,
-        ))
+        Ok(Self::new(records, layout, header.join(","), categories, rows_max, 0))
     }
 
     /// Goes on behind a checkpoint; the text begins where [`text_offset`] says.
@@ -137,19 +130,9 @@ impl Batches {
         let layout = Layout::parse(&header)?;
         let records = Records::resume(text, from).map_err(|e| describe(from.offset, &e))?;
         let records = records.ok_or_else(|| {
-            format!(
-                "the text before byte {} is no longer the one that was read",
-                from.offset
-            )
+            format!("the text before byte {} is no longer the one that was read", from.offset)
         })?;
-        Ok(Self::new(
-            records,
-            layout,
-            from.columns.clone(),
-            categories,
-            rows_max,
-            from.offset,
-        ))
+        Ok(Self::new(records, layout, from.columns.clone(), categories, rows_max, from.offset))
     }
 
     fn new(
@@ -160,16 +143,7 @@ impl Batches {
         rows_max: usize,
         start: u64,
     ) -> Self {
-        Self {
-            records,
-            layout,
-            columns,
-            categories,
-            rows_max,
-            start,
-            fault: None,
-            is_done: false,
-        }
+        Self { records, layout, columns, categories, rows_max, start, fault: None, is_done: false }
     }
 
     /// The next batch. Whole records before a fault of the text come first, then the fault.
@@ -191,10 +165,7 @@ impl Batches {
                     break;
                 }
                 Err(error) => {
-                    self.fault = Some(Fault {
-                        offset: self.records.byte(),
-                        error,
-                    });
+                    self.fault = Some(Fault { offset: self.records.byte(), error });
                     break;
                 }
             }
@@ -287,14 +258,7 @@ impl Batches {
             Layout::Categories { .. } => Rows::Categories(gathered.categories.rows),
         };
         let (read, rejects) = (gathered.read, gathered.rejects);
-        Batch {
-            start,
-            end,
-            read,
-            replaced,
-            rows,
-            rejects,
-        }
+        Batch { start, end, read, replaced, rows, rejects }
     }
 }
 
@@ -315,10 +279,7 @@ struct Gathered {
 
 impl Gathered {
     fn refuse(&mut self, reject: Reject) {
-        debug_assert!(
-            reject.record.len() <= RECORD_BYTES_MAX * 3,
-            "a record is bounded"
-        );
+        debug_assert!(reject.record.len() <= RECORD_BYTES_MAX * 3, "a record is bounded");
         self.reject_bytes += reject.record.len();
         self.rejects.push(reject);
     }
@@ -333,11 +294,7 @@ struct LastOf<K, V> {
 
 impl<K, V> Default for LastOf<K, V> {
     fn default() -> Self {
-        Self {
-            rows: Vec::new(),
-            at: HashMap::new(),
-            replaced: 0,
-        }
+        Self { rows: Vec::new(), at: HashMap::new(), replaced: 0 }
     }
 }
 

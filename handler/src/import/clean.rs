@@ -16,18 +16,11 @@ pub(super) fn clean(text: &str) -> Cow<'_, str> {
     }
     let decoded = html_escape::decode_html_entities(text);
     let kept: String = decoded.chars().filter(|c| !is_dropped(*c)).collect();
-    let composed = if is_nfc_quick(kept.chars()) == IsNormalized::Yes {
-        kept
-    } else {
-        kept.nfc().collect()
-    };
+    let composed =
+        if is_nfc_quick(kept.chars()) == IsNormalized::Yes { kept } else { kept.nfc().collect() };
     let words: Vec<&str> = composed.split_whitespace().collect();
     let folded = words.join(" ");
-    if folded == text {
-        Cow::Borrowed(text)
-    } else {
-        Cow::Owned(folded)
-    }
+    if folded == text { Cow::Borrowed(text) } else { Cow::Owned(folded) }
 }
 
 /// Most titles: ASCII with nothing to clean, told in one pass without an allocation.
@@ -83,10 +76,7 @@ mod tests {
             ("a\u{2002}b\u{202f}c\u{3000}d", "a b c d"),
             ("  a \t b\r\nc  ", "a b c"),
             ("cafe\u{301}", "café"),
-            (
-                "family \u{1f468}\u{200d}\u{1f469}",
-                "family \u{1f468}\u{200d}\u{1f469}",
-            ),
+            ("family \u{1f468}\u{200d}\u{1f469}", "family \u{1f468}\u{200d}\u{1f469}"),
             (" \u{200b} ", ""),
         ] {
             assert_eq!(clean(dirty), expected, "{dirty:?}");
@@ -95,11 +85,7 @@ mod tests {
 
     #[test]
     fn a_clean_text_is_borrowed() {
-        for text in [
-            "Plain ASCII title, 9 pieces",
-            "Lampe à pied – blanche",
-            "Salt & Pepper",
-        ] {
+        for text in ["Plain ASCII title, 9 pieces", "Lampe à pied – blanche", "Salt & Pepper"] {
             assert!(matches!(clean(text), Cow::Borrowed(_)), "{text}");
         }
     }

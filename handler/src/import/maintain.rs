@@ -12,10 +12,7 @@ use crate::store::{Claim, Claimed, End, HowStarted, Run, Store, StoreError};
 /// Imports one file that was put into the watched folder, and logs what became of it.
 pub async fn import_dropped(store: &Arc<dyn Store>, rejects: &RejectsFolder, path: PathBuf) {
     let shown = path.display().to_string();
-    log(
-        &shown,
-        import(store, rejects, Source::File(path), DELIVERED, &|_| {}).await,
-    );
+    log(&shown, import(store, rejects, Source::File(path), DELIVERED, &|_| {}).await);
 }
 
 /// Takes up the runs whose owner is gone, and prunes what nobody needs any more.
@@ -30,10 +27,7 @@ pub async fn maintain(store: &Arc<dyn Store>, rejects: &RejectsFolder) -> Result
     Ok(())
 }
 
-const DELIVERED: Options = Options {
-    how: HowStarted::Delivered,
-    rejects_max: None,
-};
+const DELIVERED: Options = Options { how: HowStarted::Delivered, rejects_max: None };
 
 /// Goes on with the very state that the run began with: if the source is another by now,
 /// nobody has asked for that one, and the run fails with this as its reason.
@@ -50,14 +44,8 @@ async fn take_up(
     };
     match gone {
         None => {
-            tracing::info!(
-                import.id = run.id.0,
-                "a run was left behind and is taken up"
-            );
-            log(
-                &run.source,
-                import(store, rejects, source, DELIVERED, &|_| {}).await,
-            );
+            tracing::info!(import.id = run.id.0, "a run was left behind and is taken up");
+            log(&run.source, import(store, rejects, source, DELIVERED, &|_| {}).await);
             Ok(())
         }
         Some(reason) => fail(store, &run, reason).await,
@@ -72,10 +60,7 @@ async fn fail(store: &Arc<dyn Store>, run: &Run, reason: String) -> Result<(), S
         how: HowStarted::Delivered,
     };
     if let Claimed::Ours(run, lease) = store.claim_run(&claim).await? {
-        tracing::warn!(
-            import.id = run.id.0,
-            "a run was left behind and cannot go on: {reason}"
-        );
+        tracing::warn!(import.id = run.id.0, "a run was left behind and cannot go on: {reason}");
         store.end_run(&lease, End::Failed(reason)).await?;
     }
     Ok(())

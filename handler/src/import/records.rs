@@ -115,17 +115,13 @@ impl<R: Read> Records<R> {
             self.ends_length += ended;
             match result {
                 _ if self.position - self.start > RECORD_BYTES_MAX => {
-                    return Ok(Met::Broken(
-                        "is longer than 64 KiB: a quote may not be closed",
-                    ));
+                    return Ok(Met::Broken("is longer than 64 KiB: a quote may not be closed"));
                 }
                 ReadRecordResult::InputEmpty => self.fill()?,
                 ReadRecordResult::OutputEndsFull => self.ends.resize(self.ends.len() * 2, 0),
                 // The fields of a record are never longer than the record.
                 ReadRecordResult::OutputFull => {
-                    return Ok(Met::Broken(
-                        "is longer than 64 KiB: a quote may not be closed",
-                    ));
+                    return Ok(Met::Broken("is longer than 64 KiB: a quote may not be closed"));
                 }
                 ReadRecordResult::Record => return Ok(self.checked()),
                 ReadRecordResult::End => return Ok(Met::End),
@@ -374,13 +370,7 @@ mod tests {
     #[test]
     fn an_unclosed_quote_in_the_last_record_is_broken() {
         let all = read_all(b"a,1\nb,\"open");
-        assert_eq!(
-            all,
-            [
-                (1, 0, record!("a", "1")),
-                (2, 4, Err("b,\"open".to_owned()))
-            ]
-        );
+        assert_eq!(all, [(1, 0, record!("a", "1")), (2, 4, Err("b,\"open".to_owned()))]);
     }
 
     #[test]
@@ -392,10 +382,7 @@ mod tests {
         let all = read_all(&text);
         assert_eq!(all.len(), 20_001);
         assert_eq!(all[0].2, Err("a,\"open".to_owned()));
-        assert_eq!(
-            all[20_000],
-            (20_001, 8 + 11 * 19_999, record!("b", "good row"))
-        );
+        assert_eq!(all[20_000], (20_001, 8 + 11 * 19_999, record!("b", "good row")));
     }
 
     #[test]
@@ -411,10 +398,7 @@ mod tests {
 
     #[test]
     fn a_quote_within_an_unquoted_field_is_text() {
-        assert_eq!(
-            read_all(b"a,9\" lamp,1\n"),
-            [(1, 0, record!("a", "9\" lamp", "1"))]
-        );
+        assert_eq!(read_all(b"a,9\" lamp,1\n"), [(1, 0, record!("a", "9\" lamp", "1"))]);
     }
 
     proptest! {

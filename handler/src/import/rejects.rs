@@ -30,10 +30,7 @@ impl RejectsFolder {
     pub async fn write(&self, store: &dyn Store, id: RunId, name: &str) -> Result<(), String> {
         let path = self.file(id, name);
         let refuse = |e: io::Error| format!("{}: {e}", path.display());
-        let mut page = store
-            .rejects(id, None, PAGE)
-            .await
-            .map_err(|e| e.to_string())?;
+        let mut page = store.rejects(id, None, PAGE).await.map_err(|e| e.to_string())?;
         if page.is_empty() {
             return Ok(());
         }
@@ -44,18 +41,13 @@ impl RejectsFolder {
                 serde_json::to_writer(&mut file, reject).map_err(|e| refuse(e.into()))?;
                 file.write_all(b"\n").map_err(refuse)?;
             }
-            page = store
-                .rejects(id, Some(last), PAGE)
-                .await
-                .map_err(|e| e.to_string())?;
+            page = store.rejects(id, Some(last), PAGE).await.map_err(|e| e.to_string())?;
         }
         keep(file, &beside, &path).map_err(refuse)
     }
 }
 
 fn keep(file: io::BufWriter<std::fs::File>, beside: &Path, path: &Path) -> io::Result<()> {
-    file.into_inner()
-        .map_err(io::IntoInnerError::into_error)?
-        .sync_all()?;
+    file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
     std::fs::rename(beside, path)
 }

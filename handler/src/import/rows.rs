@@ -27,14 +27,8 @@ const CATEGORY_COLUMNS: [&str; 2] = ["id", "category_name"];
 /// Where in a record each column lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Layout {
-    Products {
-        width: usize,
-        at: [Option<usize>; 11],
-    },
-    Categories {
-        id: usize,
-        name: usize,
-    },
+    Products { width: usize, at: [Option<usize>; 11] },
+    Categories { id: usize, name: usize },
 }
 
 /// A record that passed every check.
@@ -49,20 +43,14 @@ impl Layout {
     pub(super) fn parse(header: &[String]) -> Result<Self, String> {
         let find = |name: &str| header.iter().position(|column| column == name);
         if let Some(twice) = (1..header.len()).find(|i| header[..*i].contains(&header[*i])) {
-            return Err(format!(
-                "unknown header: the column `{}` is there twice",
-                header[twice]
-            ));
+            return Err(format!("unknown header: the column `{}` is there twice", header[twice]));
         }
         let known: &[&str] = if find("id").is_some() || find("category_name").is_some() {
             &CATEGORY_COLUMNS
         } else {
             &PRODUCT_COLUMNS
         };
-        if let Some(unknown) = header
-            .iter()
-            .find(|column| !known.contains(&column.as_str()))
-        {
+        if let Some(unknown) = header.iter().find(|column| !known.contains(&column.as_str())) {
             let shown: String = unknown.chars().take(40).collect();
             return Err(format!(
                 "unknown header: there is no column `{shown}`; a file of categories has {}, one \
@@ -75,18 +63,12 @@ impl Layout {
             find(name).ok_or_else(|| format!("unknown header: the column `{name}` is missing"))
         };
         if known.len() == CATEGORY_COLUMNS.len() {
-            return Ok(Self::Categories {
-                id: need("id")?,
-                name: need("category_name")?,
-            });
+            return Ok(Self::Categories { id: need("id")?, name: need("category_name")? });
         }
         for name in ["asin", "title", "category_id"] {
             need(name)?;
         }
-        Ok(Self::Products {
-            width: header.len(),
-            at: PRODUCT_COLUMNS.map(find),
-        })
+        Ok(Self::Products { width: header.len(), at: PRODUCT_COLUMNS.map(find) })
     }
 
     /// How many fields a record must have.
@@ -103,10 +85,7 @@ impl Layout {
             return ProductColumns::default();
         };
         let has = |name: &str| {
-            PRODUCT_COLUMNS
-                .iter()
-                .position(|n| *n == name)
-                .is_some_and(|i| at[i].is_some())
+            PRODUCT_COLUMNS.iter().position(|n| *n == name).is_some_and(|i| at[i].is_some())
         };
         ProductColumns {
             img_url: has("imgUrl"),
@@ -126,10 +105,7 @@ impl Layout {
             Self::Categories { id, name } => {
                 let id = CategoryId::parse("id", text("id", records.field(*id))?)?;
                 let name = text("category_name", records.field(*name))?;
-                Ok(Row::Category(Category {
-                    id,
-                    name: CategoryName::parse(&clean(name))?,
-                }))
+                Ok(Row::Category(Category { id, name: CategoryName::parse(&clean(name))? }))
             }
             Self::Products { at, .. } => {
                 let fields = Fields { records, at };
@@ -177,20 +153,13 @@ impl<R: Read> Fields<'_, R> {
             return Ok(None);
         };
         let text = text(PRODUCT_COLUMNS[column], self.records.field(at))?;
-        if text.is_empty() {
-            Ok(None)
-        } else {
-            parse(text).map(Some)
-        }
+        if text.is_empty() { Ok(None) } else { parse(text).map(Some) }
     }
 }
 
 fn text<'a>(field: &'static str, bytes: &'a [u8]) -> Result<&'a str, Invalid> {
     std::str::from_utf8(bytes).map_err(|e| {
-        Invalid::new(
-            field,
-            format!("is not UTF-8 (at its byte {})", e.valid_up_to() + 1),
-        )
+        Invalid::new(field, format!("is not UTF-8 (at its byte {})", e.valid_up_to() + 1))
     })
 }
 
@@ -215,10 +184,7 @@ mod tests {
         let categories = Layout::parse(&header("category_name,id")).unwrap();
         assert_eq!(categories, Layout::Categories { id: 1, name: 0 });
         let products = Layout::parse(&header("category_id,price,title,asin")).unwrap();
-        let columns = ProductColumns {
-            price: true,
-            ..ProductColumns::default()
-        };
+        let columns = ProductColumns { price: true, ..ProductColumns::default() };
         assert_eq!((products.width(), products.product_columns()), (4, columns));
     }
 

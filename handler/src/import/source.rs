@@ -96,20 +96,12 @@ impl Source {
         };
         let path = Path::new(&state.uri);
         let reader = opened.map_err(|e| SourceError::Io(path.to_owned(), e))?;
-        Ok(Text {
-            reader,
-            stored_bytes,
-            offset,
-        })
+        Ok(Text { reader, stored_bytes, offset })
     }
 
     /// Fails if the source is no longer what it was when `state` was taken.
     pub fn is_unchanged(&self, state: &SourceState) -> Result<(), SourceError> {
-        if self.state()? == *state {
-            Ok(())
-        } else {
-            Err(SourceError::Changed(state.uri.clone()))
-        }
+        if self.state()? == *state { Ok(()) } else { Err(SourceError::Changed(state.uri.clone())) }
     }
 }
 
@@ -165,13 +157,7 @@ fn inflated_from<R: Read + Seek + Send + 'static>(
     let is_gzip = read_up_to(&mut stored, &mut magic)? == 2 && magic == GZIP_MAGIC;
     if is_gzip {
         stored.seek(SeekFrom::Start(0))?;
-        let stored = BufReader::with_capacity(
-            READ_BYTES,
-            Counted {
-                inner: stored,
-                count,
-            },
-        );
+        let stored = BufReader::with_capacity(READ_BYTES, Counted { inner: stored, count });
         let mut text = MultiGzDecoder::new(stored);
         let skipped = io::copy(&mut (&mut text).take(offset), &mut io::sink())?;
         if skipped < offset {
@@ -181,10 +167,7 @@ fn inflated_from<R: Read + Seek + Send + 'static>(
     } else {
         count.0.store(offset, Ordering::Relaxed);
         stored.seek(SeekFrom::Start(offset))?;
-        Ok(Box::new(Counted {
-            inner: stored,
-            count,
-        }))
+        Ok(Box::new(Counted { inner: stored, count }))
     }
 }
 
@@ -217,28 +200,18 @@ fn file_state(path: &Path) -> Result<SourceState, StateFault> {
     let mut beginning = vec![0; DIGESTED_BYTES];
     let read = read_up_to(&mut File::open(&absolute)?, &mut beginning)?;
     let digest = xxh3_128(&beginning[..read]);
-    let name = absolute
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
+    let name = absolute.file_name().unwrap_or_default().to_string_lossy().into_owned();
     Ok(SourceState {
         uri: absolute.to_string_lossy().into_owned(),
         name,
-        etag: format!(
-            "{}-{}-{digest:032x}",
-            metadata.len(),
-            modified_nanos(&metadata)
-        ),
+        etag: format!("{}-{}-{digest:032x}", metadata.len(), modified_nanos(&metadata)),
         size: metadata.len(),
     })
 }
 
 pub(super) fn modified_nanos(metadata: &Metadata) -> u128 {
     let modified = metadata.modified().ok();
-    modified
-        .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
-        .map_or(0, |t| t.as_nanos())
+    modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).map_or(0, |t| t.as_nanos())
 }
 
 /// Fills the buffer as far as the input goes.

@@ -69,12 +69,7 @@ impl WatchedFolder {
         let watcher = renames_of(path, Arc::clone(&renamed))
             .inspect_err(|e| tracing::info!("renames are not told of here, looks decide: {e}"))
             .ok();
-        Self {
-            path: path.to_owned(),
-            looks: Looks::default(),
-            renamed,
-            _watcher: watcher,
-        }
+        Self { path: path.to_owned(), looks: Looks::default(), renamed, _watcher: watcher }
     }
 
     /// Looks once, and gives what has been uploaded since the last look.
@@ -122,10 +117,7 @@ fn files_in(path: &Path) -> io::Result<HashMap<PathBuf, Seen>> {
             continue;
         };
         if metadata.is_file() {
-            let seen = Seen {
-                bytes: metadata.len(),
-                modified_nanos: modified_nanos(&metadata),
-            };
+            let seen = Seen { bytes: metadata.len(), modified_nanos: modified_nanos(&metadata) };
             files.insert(entry.path(), seen);
         }
     }
@@ -137,32 +129,20 @@ mod tests {
     use super::*;
 
     fn folder(files: &[(&str, u64)]) -> HashMap<PathBuf, Seen> {
-        let seen = |bytes| Seen {
-            bytes,
-            modified_nanos: 1,
-        };
-        files
-            .iter()
-            .map(|(name, bytes)| (PathBuf::from(name), seen(*bytes)))
-            .collect()
+        let seen = |bytes| Seen { bytes, modified_nanos: 1 };
+        files.iter().map(|(name, bytes)| (PathBuf::from(name), seen(*bytes))).collect()
     }
 
     fn look(looks: &mut Looks, files: &[(&str, u64)]) -> Vec<String> {
         let uploaded = looks.look(folder(files), &HashSet::new());
-        uploaded
-            .iter()
-            .map(|path| path.display().to_string())
-            .collect()
+        uploaded.iter().map(|path| path.display().to_string()).collect()
     }
 
     #[test]
     fn a_file_is_given_once_when_two_looks_agree() {
         let mut looks = Looks::default();
         assert!(look(&mut looks, &[("a", 1)]).is_empty());
-        assert!(
-            look(&mut looks, &[("a", 2), ("b", 1)]).is_empty(),
-            "it has grown"
-        );
+        assert!(look(&mut looks, &[("a", 2), ("b", 1)]).is_empty(), "it has grown");
         assert_eq!(look(&mut looks, &[("a", 2), ("b", 1)]), ["a", "b"]);
         assert!(look(&mut looks, &[("a", 2), ("b", 1)]).is_empty());
     }
@@ -175,20 +155,14 @@ mod tests {
         assert!(look(&mut looks, &[("a", 3)]).is_empty());
         assert_eq!(look(&mut looks, &[("a", 3)]), ["a"]);
         assert!(look(&mut looks, &[]).is_empty());
-        assert!(
-            look(&mut looks, &[("a", 3)]).is_empty(),
-            "a new file, not yet seen twice"
-        );
+        assert!(look(&mut looks, &[("a", 3)]).is_empty(), "a new file, not yet seen twice");
     }
 
     #[test]
     fn a_file_renamed_into_place_is_given_at_once() {
         let mut looks = Looks::default();
         let renamed = HashSet::from([PathBuf::from("a")]);
-        assert_eq!(
-            looks.look(folder(&[("a", 1), ("b", 1)]), &renamed),
-            [PathBuf::from("a")]
-        );
+        assert_eq!(looks.look(folder(&[("a", 1), ("b", 1)]), &renamed), [PathBuf::from("a")]);
         assert_eq!(look(&mut looks, &[("a", 1), ("b", 1)]), ["b"]);
     }
 

@@ -190,10 +190,7 @@ pub enum Rows {
 
 /// Which optional columns a products file has; a stored value of the others is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "one for each column, named as the column"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each column, named as the column")]
 pub struct ProductColumns {
     /// `imgUrl`
     pub img_url: bool,

@@ -20,10 +20,7 @@ impl Shown {
     pub(super) fn begin(file: &Path) -> Self {
         let file = file.display().to_string();
         if !(std::io::stdout().is_terminal() && std::io::stderr().is_terminal()) {
-            return Self::Lines {
-                file,
-                last: Mutex::new(Instant::now()),
-            };
+            return Self::Lines { file, last: Mutex::new(Instant::now()) };
         }
         let style = ProgressStyle::with_template(
             "{prefix} [{bar:30}] {bytes}/{total_bytes}, {msg}, {elapsed} (about {eta} left)",

@@ -117,10 +117,7 @@ fn spoil_number(dirt: Dirt, row: &Row<'_>, record: &mut Record, dice: &mut Dice)
     let cents = row.numbers.price_cents;
     match dirt {
         Dirt::PriceNotANumber => {
-            record.set(
-                Column::Price,
-                dice.pick(&["N/A", "$19.99", "12.3.4", "free", "1O.99"]),
-            );
+            record.set(Column::Price, dice.pick(&["N/A", "$19.99", "12.3.4", "free", "1O.99"]));
         }
         Dirt::PriceNegative => record.put(Column::Price, |field| {
             field.push(b'-');
@@ -136,10 +133,7 @@ fn spoil_number(dirt: Dirt, row: &Row<'_>, record: &mut Record, dice: &mut Dice)
             record.put(Column::Stars, |field| put_decimal(tenths, 1, field));
         }
         Dirt::StarsNotANumber => {
-            record.set(
-                Column::Stars,
-                dice.pick(&["N/A", "four", "4.5 out of 5", "NaN", "*****"]),
-            );
+            record.set(Column::Stars, dice.pick(&["N/A", "four", "4.5 out of 5", "NaN", "*****"]));
         }
         _ => unreachable!("{dirt:?} is not in the numbers"),
     }
@@ -166,11 +160,7 @@ fn spoil_reference(dirt: Dirt, record: &mut Record, dice: &mut Dice) {
             record.set(Column::Category, &id.to_string());
         }
         Dirt::UrlWithoutScheme => {
-            let column = if dice.chance(500_000) {
-                Column::Image
-            } else {
-                Column::Page
-            };
+            let column = if dice.chance(500_000) { Column::Image } else { Column::Page };
             record.fields[column as usize].drain(.."https://".len());
         }
         Dirt::EmptyOptionals => {

@@ -91,10 +91,7 @@ fn product(record: &[Vec<u8>]) -> Result<(), &'static str> {
     number(fields[6], 2, 9_999_999_999)?;
     number(fields[7], 2, 99_999)?;
     ensure(!fields[8].is_empty(), "category empty")?;
-    ensure(
-        fields[8].parse::<u32>().map_err(|_| "category")? > 0,
-        "category 0",
-    )?;
+    ensure(fields[8].parse::<u32>().map_err(|_| "category")? > 0, "category 0")?;
     ensure(matches!(fields[9], "" | "True" | "False"), "best seller")?;
     number(fields[10], 0, u64::MAX)
 }

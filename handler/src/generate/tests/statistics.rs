@@ -11,20 +11,11 @@ struct Columns {
 
 impl Columns {
     fn generate(seed: u64) -> Self {
-        let (file, _) = products(Options {
-            rows: 100_000,
-            seed,
-            ..CLEAN
-        });
+        let (file, _) = products(Options { rows: 100_000, seed, ..CLEAN });
         let text = |field: Vec<u8>| String::from_utf8(field).unwrap();
         let rows = records(&file).into_iter().skip(1);
-        let rows = rows
-            .map(|record| record.into_iter().map(text).collect())
-            .collect();
-        Self {
-            rows,
-            bytes: file.len(),
-        }
+        let rows = rows.map(|record| record.into_iter().map(text).collect()).collect();
+        Self { rows, bytes: file.len() }
     }
 
     fn titles(&self) -> impl Iterator<Item = &str> {
@@ -41,12 +32,7 @@ impl Columns {
     }
 
     fn numbers(&self, column: usize) -> Numbers {
-        Numbers::new(
-            self.rows
-                .iter()
-                .map(|row| row[column].parse().unwrap())
-                .collect(),
-        )
+        Numbers::new(self.rows.iter().map(|row| row[column].parse().unwrap()).collect())
     }
 }
 
@@ -76,22 +62,13 @@ impl Numbers {
     }
 
     fn without_zeros(&self) -> Self {
-        Self(
-            self.0
-                .iter()
-                .copied()
-                .filter(|number| *number > 0.0)
-                .collect(),
-        )
+        Self(self.0.iter().copied().filter(|number| *number > 0.0).collect())
     }
 }
 
 #[track_caller]
 fn assert_in(what: &str, value: f64, expected: RangeInclusive<f64>) {
-    assert!(
-        expected.contains(&value),
-        "{what}: {value}, not in {expected:?}"
-    );
+    assert!(expected.contains(&value), "{what}: {value}, not in {expected:?}");
 }
 
 #[test]
@@ -113,41 +90,19 @@ fn check_ratings(columns: &Columns) {
         assert_in("stars", stars.quantile(per_cent), quartile..=quartile);
     }
     assert!(stars.without_zeros().quantile(0) >= 1.0 && stars.max() <= 5.0);
-    assert!(
-        columns.rows.iter().all(|row| row[4].len() == 3),
-        "one decimal"
-    );
+    assert!(columns.rows.iter().all(|row| row[4].len() == 3), "one decimal");
     let reviews = columns.numbers(5);
     assert_in("no reviews", reviews.zeros(), 75.0..=83.0);
-    assert_in(
-        "reviews p50",
-        reviews.without_zeros().quantile(50),
-        110.0..=230.0,
-    );
-    assert_in(
-        "reviews p90",
-        reviews.without_zeros().quantile(90),
-        1_400.0..=2_700.0,
-    );
+    assert_in("reviews p50", reviews.without_zeros().quantile(50), 110.0..=230.0);
+    assert_in("reviews p90", reviews.without_zeros().quantile(90), 1_400.0..=2_700.0);
     assert_in("reviews", reviews.mean(), 130.0..=240.0);
-    assert!(
-        columns
-            .rows
-            .iter()
-            .all(|row| row[4] != "0.0" || row[5] == "0")
-    );
+    assert!(columns.rows.iter().all(|row| row[4] != "0.0" || row[5] == "0"));
     let categories = |reviewed| -> HashSet<&str> {
-        let rows = columns
-            .rows
-            .iter()
-            .filter(|row| (row[5] != "0") == reviewed);
+        let rows = columns.rows.iter().filter(|row| (row[5] != "0") == reviewed);
         rows.map(|row| &*row[8]).collect()
     };
     let never = categories(false).difference(&categories(true)).count();
-    assert!(
-        (160..200).contains(&never),
-        "{never} categories without reviews"
-    );
+    assert!((160..200).contains(&never), "{never} categories without reviews");
 }
 
 fn check_money(columns: &Columns) {
@@ -158,16 +113,8 @@ fn check_money(columns: &Columns) {
     assert_in("price p75", prices.quantile(75), 33.99..=37.99);
     assert_in("price", prices.mean(), 39.0..=47.0);
     assert!(prices.max() <= 19_731.81);
-    assert_in(
-        ".99",
-        columns.share(|row| row[6].ends_with(".99")),
-        52.0..=63.0,
-    );
-    assert_in(
-        ".0",
-        columns.share(|row| row[6].ends_with(".0")),
-        6.0..=10.0,
-    );
+    assert_in(".99", columns.share(|row| row[6].ends_with(".99")), 52.0..=63.0);
+    assert_in(".0", columns.share(|row| row[6].ends_with(".0")), 6.0..=10.0);
     let list_prices = columns.numbers(7);
     assert_in("no list price", list_prices.zeros(), 75.0..=78.0);
     assert_in("list price", list_prices.mean(), 11.0..=15.0);
@@ -176,25 +123,12 @@ fn check_money(columns: &Columns) {
         let [price, list] = [6, 7].map(|column| row[column].parse::<f64>().unwrap());
         list > 0.0 && list < price
     };
-    assert_in(
-        "list price below the price",
-        columns.share(below),
-        0.005..=0.1,
-    );
-    assert!(
-        columns
-            .rows
-            .iter()
-            .all(|row| row[6] != "0.0" || row[7] == "0.0")
-    );
+    assert_in("list price below the price", columns.share(below), 0.005..=0.1);
+    assert!(columns.rows.iter().all(|row| row[6] != "0.0" || row[7] == "0.0"));
 }
 
 fn check_sales(columns: &Columns) {
-    assert_in(
-        "best sellers",
-        columns.share(|row| row[9] == "True"),
-        0.5..=0.7,
-    );
+    assert_in("best sellers", columns.share(|row| row[9] == "True"), 0.5..=0.7);
     let bought = columns.numbers(10);
     assert_in("not bought", bought.zeros(), 50.0..=75.0);
     assert_in("bought p75", bought.quantile(75), 50.0..=50.0);
@@ -207,26 +141,14 @@ fn check_sales(columns: &Columns) {
         }
     };
     assert!(bought.0.iter().all(on_the_ladder));
-    assert!(
-        columns
-            .rows
-            .iter()
-            .map(|row| &row[8])
-            .collect::<HashSet<_>>()
-            .len()
-            == 248
-    );
+    assert!(columns.rows.iter().map(|row| &row[8]).collect::<HashSet<_>>().len() == 248);
 }
 
 #[test]
 fn titles_are_made_like_the_real_ones() {
     let columns = Columns::generate(4);
-    let lengths = Numbers::new(
-        columns
-            .titles()
-            .map(|title| title.chars().count() as f64)
-            .collect(),
-    );
+    let lengths =
+        Numbers::new(columns.titles().map(|title| title.chars().count() as f64).collect());
     assert_in("length", lengths.mean(), 116.0..=126.0);
     let expected = [(1, 22.0), (5, 38.0), (10, 50.0), (25, 83.0), (50, 134.0)];
     // Shorter than the sample in the lower half, as the mean of the full file is.
@@ -235,39 +157,20 @@ fn titles_are_made_like_the_real_ones() {
         assert_in("length", lengths, length * 0.85 - 1.0..=length * 1.1);
     }
     for (per_cent, length) in [(75, 177.0), (90, 194.0), (95, 198.0), (99, 200.0)] {
-        assert_in(
-            "length",
-            lengths.quantile(per_cent),
-            length - 9.0..=length + 2.0,
-        );
+        assert_in("length", lengths.quantile(per_cent), length - 9.0..=length + 2.0);
     }
     assert_in("longest", lengths.max(), 300.0..=352.0);
-    assert_in(
-        "over 200",
-        columns.share(|row| row[1].chars().count() > 200),
-        0.5..=0.7,
-    );
-    let words = columns
-        .titles()
-        .map(|title| title.split(' ').count())
-        .sum::<usize>();
+    assert_in("over 200", columns.share(|row| row[1].chars().count() > 200), 0.5..=0.7);
+    let words = columns.titles().map(|title| title.split(' ').count()).sum::<usize>();
     assert_in("words", words as f64 / 1e5, 18.0..=22.0);
 
     assert_in("comma", columns.titles_with(","), 65.0..=69.0);
     assert_in("quote", columns.titles_with("\""), 5.5..=6.5);
     assert_in("apostrophe", columns.titles_with("'"), 5.5..=8.0);
     assert_in("pipe", columns.titles_with("|"), 3.5..=4.5);
-    assert_in(
-        "not ASCII",
-        columns.share(|row| !row[1].is_ascii()),
-        7.0..=8.5,
-    );
+    assert_in("not ASCII", columns.share(|row| !row[1].is_ascii()), 7.0..=8.5);
     for character in "–”®’°（），é™…—×".chars() {
-        assert_in(
-            "each of them",
-            columns.titles_with(&character.to_string()),
-            0.1..=2.0,
-        );
+        assert_in("each of them", columns.titles_with(&character.to_string()), 0.1..=2.0);
     }
     let different = columns.titles().collect::<HashSet<_>>().len();
     assert_in("different titles", different as f64 / 1e3, 96.0..=98.5);
@@ -278,40 +181,14 @@ fn addresses_have_the_real_form() {
     let columns = Columns::generate(6);
     for row in &columns.rows {
         assert_eq!(row[3], format!("https://www.amazon.com/dp/{}", row[0]));
-        let image = row[2]
-            .strip_prefix("https://m.media-amazon.com/images/I/")
-            .unwrap();
-        assert!(
-            image.len() == 26 || image[11..] == *"._MCnd_AC_UL320_.jpg",
-            "{image}"
-        );
+        let image = row[2].strip_prefix("https://m.media-amazon.com/images/I/").unwrap();
+        assert!(image.len() == 26 || image[11..] == *"._MCnd_AC_UL320_.jpg", "{image}");
     }
-    assert_in(
-        "plus",
-        columns.share(|row| row[2].contains('+')),
-        10.0..=14.0,
-    );
-    assert_in(
-        "upright",
-        columns.share(|row| row[2].contains("_AC_UY218_")),
-        8.0..=16.0,
-    );
-    let different = columns
-        .rows
-        .iter()
-        .map(|row| &row[2])
-        .collect::<HashSet<_>>()
-        .len();
+    assert_in("plus", columns.share(|row| row[2].contains('+')), 10.0..=14.0);
+    assert_in("upright", columns.share(|row| row[2].contains("_AC_UY218_")), 8.0..=16.0);
+    let different = columns.rows.iter().map(|row| &row[2]).collect::<HashSet<_>>().len();
     assert_in("different images", different as f64 / 1e3, 95.5..=97.0);
-    assert_in(
-        "books",
-        columns.share(|row| !row[0].starts_with("B0")),
-        0.1..=0.1,
-    );
-    assert_in(
-        "B07",
-        columns.share(|row| row[0].starts_with("B07")),
-        20.0..=22.0,
-    );
+    assert_in("books", columns.share(|row| !row[0].starts_with("B0")), 0.1..=0.1);
+    assert_in("B07", columns.share(|row| row[0].starts_with("B07")), 20.0..=22.0);
     assert!(!columns.rows.is_sorted_by_key(|row| &row[0]));
 }

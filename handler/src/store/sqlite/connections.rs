@@ -13,9 +13,11 @@ use crate::store::StoreError;
 
 /// Bytes of a database page. Decided by the first write to a new file.
 pub const PAGE_BYTES: u32 = 4_096;
-/// The writer's page cache while an import has the process for itself.
-pub const CACHE_KIB_LOADING: u32 = 32 * 1_024;
-const CACHE_KIB_SERVING: u32 = 16 * 1_024;
+/// The writer's page cache while an import has the process for itself. It is the size of the
+/// runs that an index is sorted in, too: small ones stay in the processor's cache. Measured
+/// with 8 indexes on 1.4 million rows: 13.0 s at 8 MiB, 14.5 s and 40 MiB more at 32 MiB.
+pub const CACHE_KIB_LOADING: u32 = 8 * 1_024;
+const CACHE_KIB_SERVING: u32 = 8 * 1_024;
 /// A reader's page cache; the operating system keeps the rest of the file.
 const CACHE_KIB_READING: u32 = 2 * 1_024;
 /// 8: twice the cores of a large plan; a read is short, and more would only share them.
@@ -24,9 +26,9 @@ const READERS_MAX: usize = 8;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a read waits for a free connection.
 const READER_WAIT: Duration = Duration::from_secs(5);
-/// Pages of WAL after which a commit copies them into the file: 64 MiB. A load then copies a
+/// Pages of WAL after which a commit copies them into the file: 16 MiB. A load then copies a
 /// page of the asin's index once for several batches instead of once for each.
-const WAL_PAGES: u32 = 16_384;
+const WAL_PAGES: u32 = 4_096;
 
 pub(super) fn open_for_writing(path: &Path, purpose: Purpose) -> Result<Connection, StoreError> {
     let connection = Connection::open(path)?;
@@ -40,6 +42,8 @@ pub(super) fn open_for_writing(path: &Path, purpose: Purpose) -> Result<Connecti
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "cache_size", -i64::from(cache_kib))?;
     connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
+    // A second thread for sorting an index: a quarter less time for a third more work.
+    connection.pragma_update(None, "threads", 1)?;
     // A WAL that has grown once is cut to this when it is used again.
     connection.pragma_update(None, "journal_size_limit", 64 * 1_024 * 1_024)?;
     connection.set_prepared_statement_cache_capacity(64);
@@ -91,10 +95,7 @@ impl Writer {
                 }
             })
             .map_err(|e| StoreError::Unreachable(e.into()))?;
-        Ok(Self {
-            jobs: Some(jobs),
-            thread: Some(thread),
-        })
+        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }
 
     pub(super) async fn run<T: Send + 'static>(
@@ -162,9 +163,7 @@ impl Readers {
                 None => open_for_reading(&path)?,
             };
             let answer = in_snapshot(&connection, work)?;
-            idle.lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(connection);
+            idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
             Ok(answer)
         });
         read.await.map_err(|e| StoreError::Corrupt(e.into()))?

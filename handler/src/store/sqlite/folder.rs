@@ -39,9 +39,7 @@ impl DataFolder {
 
     /// Names the folder without touching it.
     pub fn at(path: &Path) -> Self {
-        Self {
-            path: path.to_owned(),
-        }
+        Self { path: path.to_owned() }
     }
 
     /// The folder itself.

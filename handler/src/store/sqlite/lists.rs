@@ -34,11 +34,7 @@ pub(super) fn page(db: &Connection, query: &PageQuery) -> Result<Option<Page>, S
     } else {
         None
     };
-    Ok(Some(Page {
-        products,
-        next,
-        total,
-    }))
+    Ok(Some(Page { products, next, total }))
 }
 
 /// All categories by id.
@@ -124,10 +120,7 @@ fn stretches(query: &PageQuery) -> Vec<Stretch<'_>> {
     match after.map(|after| after.key) {
         // Before every key there is: stored keys are not negative.
         None if is_descending(query.sort) => {
-            vec![
-                Stretch::Beyond { key: i64::MAX },
-                Stretch::Unknown { after: "" },
-            ]
+            vec![Stretch::Beyond { key: i64::MAX }, Stretch::Unknown { after: "" }]
         }
         None => vec![Stretch::Beyond { key: -1 }, Stretch::Unknown { after: "" }],
         Some(Some(key)) => vec![
@@ -147,11 +140,7 @@ impl Stretch<'_> {
         wanted: usize,
         products: &mut Vec<Product>,
     ) -> Result<(), StoreError> {
-        let scope = if query.category.is_some() {
-            Scope::Category
-        } else {
-            Scope::Catalogue
-        };
+        let scope = if query.category.is_some() { Scope::Category } else { Scope::Catalogue };
         let mut statement = db.prepare_cached(&self.sql(query.sort, scope))?;
         let wanted = i64::try_from(wanted).unwrap_or(i64::MAX);
         let category = query.category.map(CategoryId::get);
@@ -176,22 +165,16 @@ impl Stretch<'_> {
 
     fn sql(&self, sort: Sort, scope: Scope) -> String {
         let key = column(sort).unwrap_or("asin");
-        let (behind, direction) = if is_descending(sort) {
-            ("<", " DESC")
-        } else {
-            (">", "")
-        };
+        let (behind, direction) = if is_descending(sort) { ("<", " DESC") } else { (">", "") };
         let (condition, order) = match self {
             Stretch::Asins { .. } => ("asin > :after".to_owned(), "asin".to_owned()),
             Stretch::Ties { .. } => (format!("{key} = :key AND asin > :after"), "asin".to_owned()),
-            Stretch::Beyond { .. } => (
-                format!("{key} {behind} :key"),
-                format!("{key}{direction}, asin"),
-            ),
-            Stretch::Unknown { .. } => (
-                format!("{key} IS NULL AND asin > :after"),
-                "asin".to_owned(),
-            ),
+            Stretch::Beyond { .. } => {
+                (format!("{key} {behind} :key"), format!("{key}{direction}, asin"))
+            }
+            Stretch::Unknown { .. } => {
+                (format!("{key} IS NULL AND asin > :after"), "asin".to_owned())
+            }
         };
         let scope = match scope {
             Scope::Catalogue => "",
@@ -215,10 +198,7 @@ fn column(sort: Sort) -> Option<&'static str> {
 }
 
 fn is_descending(sort: Sort) -> bool {
-    matches!(
-        sort,
-        Sort::PriceDescending | Sort::StarsDescending | Sort::ReviewsDescending
-    )
+    matches!(sort, Sort::PriceDescending | Sort::StarsDescending | Sort::ReviewsDescending)
 }
 
 fn position(product: &Product, sort: Sort) -> Position {
@@ -228,8 +208,5 @@ fn position(product: &Product, sort: Sort) -> Position {
         Sort::StarsDescending => product.stars.map(Stars::hundredths),
         Sort::ReviewsDescending => product.reviews.map(|reviews| i64::from(reviews.get())),
     };
-    Position {
-        key,
-        asin: product.asin,
-    }
+    Position { key, asin: product.asin }
 }

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use rusqlite::{CachedStatement, OptionalExtension as _, Transaction, params};
 
-use super::{indexes, marks::Marks, product_rows, runs, sample, versions::Touched};
+use super::{deferral, marks::Marks, product_rows, runs, sample, versions::Touched};
 use crate::catalog::{Category, CategoryName, Count, Money, Product, Stars, WebUrl};
 use crate::store::{Batch, Committed, Counts, Lease, ProductColumns, Rows, StoreError};
 
 /// Applies the batch behind the fence. `may_defer`: nobody serves from the folder, so a load
-/// into an empty table may leave the indexes for its end.
+/// into an empty table may put the indexes off.
 pub(super) fn commit(
     tx: &Transaction<'_>,
     lease: &Lease,
@@ -21,21 +21,23 @@ pub(super) fn commit(
     let mut touched = Touched::default();
     if batch.start == 0 {
         sample::note_first_batch(tx, &source, &mut touched)?;
-        if may_defer && is_empty(tx)? {
-            indexes::drop_all(tx)?;
-        }
     }
-    let mut marks = Marks::of(tx, lease.run);
     let mut counts = Counts {
         read: batch.read,
         replaced: batch.replaced,
         rejected: batch.rejects.len() as u64,
         loaded: 0,
     };
+    let mut marks = Marks::of(tx, lease.run);
     let categories_made = match &batch.rows {
         Rows::Products { rows, columns } => {
             let made = make_categories(tx, rows, &mut touched)?;
-            Upsert::prepare(tx, *columns)?.all(rows, &mut marks, &mut counts, &mut touched)?;
+            if may_append(tx, lease, batch, may_defer, now)? {
+                append(tx, rows, &mut touched)?;
+                counts.loaded += rows.len() as u64;
+            } else {
+                Upsert::prepare(tx, *columns)?.all(rows, &mut marks, &mut counts, &mut touched)?;
+            }
             made
         }
         Rows::Categories(rows) => {
@@ -50,10 +52,44 @@ pub(super) fn commit(
     Ok(Committed { counts })
 }
 
+/// Whether this run has put the indexes off, or does so now with its first batch.
+fn may_append(
+    tx: &Transaction<'_>,
+    lease: &Lease,
+    batch: &Batch,
+    may_defer: bool,
+    now: i64,
+) -> Result<bool, StoreError> {
+    if batch.start == 0 && may_defer && is_empty(tx)? {
+        deferral::begin(tx, lease.run)?;
+    }
+    let is_ours = deferral::owner(tx)? == Some(lease.run);
+    if !is_ours {
+        deferral::settle(tx, now)?;
+    }
+    Ok(is_ours)
+}
+
+/// Writes rows without a look at what is there, see [`deferral`].
+fn append(
+    tx: &Transaction<'_>,
+    products: &[Product],
+    touched: &mut Touched,
+) -> Result<(), StoreError> {
+    let names = product_rows::COLUMNS;
+    let mut insert = tx.prepare_cached(&format!(
+        "-- load.append
+         INSERT INTO products ({names}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
+    ))?;
+    for product in products {
+        write(&mut insert, product)?;
+        touched.products(product.category_id, 1);
+    }
+    Ok(())
+}
+
 fn is_empty(tx: &Transaction<'_>) -> Result<bool, StoreError> {
-    let row = tx
-        .query_row("SELECT 1 FROM products LIMIT 1", [], |_| Ok(()))
-        .optional()?;
+    let row = tx.query_row("SELECT 1 FROM products LIMIT 1", [], |_| Ok(())).optional()?;
     Ok(row.is_none())
 }
 
@@ -202,11 +238,7 @@ fn overlay(old: &Product, new: &Product, columns: ProductColumns) -> Product {
         reviews: pick(columns.reviews, &new.reviews, &old.reviews),
         price: pick(columns.price, &new.price, &old.price),
         list_price: pick(columns.list_price, &new.list_price, &old.list_price),
-        is_best_seller: pick(
-            columns.is_best_seller,
-            &new.is_best_seller,
-            &old.is_best_seller,
-        ),
+        is_best_seller: pick(columns.is_best_seller, &new.is_best_seller, &old.is_best_seller),
         bought_in_last_month: pick(
             columns.bought_in_last_month,
             &new.bought_in_last_month,

@@ -24,20 +24,13 @@ pub(super) struct Marks<'tx> {
 
 impl<'tx> Marks<'tx> {
     pub(super) fn of(tx: &'tx Transaction<'tx>, run: RunId) -> Self {
-        Self {
-            tx,
-            run,
-            chunks: BTreeMap::new(),
-        }
+        Self { tx, run, chunks: BTreeMap::new() }
     }
 
     /// Marks the row; tells whether it was marked before.
     pub(super) fn mark(&mut self, row: i64) -> Result<bool, StoreError> {
         let (chunk, bit) = (row.div_euclid(CHUNK_BITS), row.rem_euclid(CHUNK_BITS));
-        let (byte, mask) = (
-            usize::try_from(bit / 8).expect("below 2048"),
-            1 << (bit % 8),
-        );
+        let (byte, mask) = (usize::try_from(bit / 8).expect("below 2048"), 1 << (bit % 8));
         let bits = match self.chunks.entry(chunk) {
             std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
             std::collections::btree_map::Entry::Vacant(unknown) => {
@@ -65,10 +58,7 @@ impl<'tx> Marks<'tx> {
 
 /// Forgets the marks of a run that will not go on.
 pub(super) fn forget(tx: &Transaction<'_>, run: RunId) -> Result<(), StoreError> {
-    tx.execute(
-        "-- marks.forget\nDELETE FROM import_mark WHERE run_id = ?1",
-        [run.0],
-    )?;
+    tx.execute("-- marks.forget\nDELETE FROM import_mark WHERE run_id = ?1", [run.0])?;
     Ok(())
 }
 
@@ -76,10 +66,6 @@ fn load(tx: &Transaction<'_>, run: RunId, chunk: i64) -> Result<Vec<u8>, StoreEr
     let mut find = tx.prepare_cached(
         "-- marks.load\nSELECT bits FROM import_mark WHERE run_id = ?1 AND chunk = ?2",
     )?;
-    let bits: Option<Vec<u8>> = find
-        .query_row((run.0, chunk), |row| row.get(0))
-        .optional()?;
-    Ok(bits
-        .filter(|bits| bits.len() == CHUNK_BYTES)
-        .unwrap_or_else(|| vec![0; CHUNK_BYTES]))
+    let bits: Option<Vec<u8>> = find.query_row((run.0, chunk), |row| row.get(0)).optional()?;
+    Ok(bits.filter(|bits| bits.len() == CHUNK_BYTES).unwrap_or_else(|| vec![0; CHUNK_BYTES]))
 }

@@ -14,10 +14,7 @@ pub(super) fn find(db: &Connection, asin: &Asin) -> Result<Option<Product>, Stor
     let mut query = db.prepare_cached(&format!(
         "-- store.product\nSELECT {COLUMNS} FROM products WHERE asin = ?1"
     ))?;
-    query
-        .query_row([asin.as_str()], |row| Ok(read(row)))
-        .optional()?
-        .transpose()
+    query.query_row([asin.as_str()], |row| Ok(read(row))).optional()?.transpose()
 }
 
 /// Reads a row that holds [`COLUMNS`] from column 0 on.
@@ -29,16 +26,11 @@ pub(super) fn read(row: &Row<'_>) -> Result<Product, StoreError> {
 pub(super) fn read_from(row: &Row<'_>, first: usize) -> Result<Product, StoreError> {
     let text = |at: usize| -> Result<Option<&str>, StoreError> {
         let value = row.get_ref(first + at)?;
-        value
-            .as_str_or_null()
-            .map_err(|e| StoreError::Corrupt(e.into()))
+        value.as_str_or_null().map_err(|e| StoreError::Corrupt(e.into()))
     };
     let number = |at: usize| row.get::<_, Option<i64>>(first + at);
     let url = |at: usize, name| {
-        text(at)?
-            .map(|url| WebUrl::parse(name, url))
-            .transpose()
-            .map_err(nonsense)
+        text(at)?.map(|url| WebUrl::parse(name, url)).transpose().map_err(nonsense)
     };
     Ok(Product {
         asin: Asin::parse(text(0)?.unwrap_or_default()).map_err(nonsense)?,
@@ -62,9 +54,7 @@ fn within<T>(
     take: fn(i64) -> Option<T>,
 ) -> Result<Option<T>, StoreError> {
     let Some(value) = value else { return Ok(None) };
-    take(value)
-        .map(Some)
-        .ok_or_else(|| nonsense(format!("{column} is {value}")))
+    take(value).map(Some).ok_or_else(|| nonsense(format!("{column} is {value}")))
 }
 
 fn nonsense(cause: impl Into<crate::store::BoxError>) -> StoreError {

@@ -65,11 +65,9 @@ fn supersede(tx: &Transaction<'_>, source: &str, now: i64) -> Result<(), StoreEr
          UPDATE import_run SET state = 'superseded', lease_token = NULL, ended_at = ?2
          WHERE source = ?1 AND state IN ('loading', 'indexing') RETURNING id",
     )?;
-    let ids: Vec<i64> = old
-        .query_map((source, now), |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
-    ids.into_iter()
-        .try_for_each(|id| marks::forget(tx, RunId(id)))
+    let ids: Vec<i64> =
+        old.query_map((source, now), |row| row.get(0))?.collect::<Result<_, _>>()?;
+    ids.into_iter().try_for_each(|id| marks::forget(tx, RunId(id)))
 }
 
 /// Draws a new token, which shuts out whoever had the run before.
@@ -94,12 +92,7 @@ pub(super) fn pass_fence(
     batch: &Batch,
     now: i64,
 ) -> Result<String, StoreError> {
-    let Checkpoint {
-        offset,
-        line,
-        columns,
-        digest,
-    } = &batch.end;
+    let Checkpoint { offset, line, columns, digest } = &batch.end;
     let mut pass = tx.prepare_cached(
         "-- runs.pass_fence
          UPDATE import_run SET byte_offset = ?4, line = ?5, columns = ?6, digest = ?7,
@@ -110,16 +103,7 @@ pub(super) fn pass_fence(
     let token = lease.token.to_string();
     let until = now + micros_of(LEASE);
     pass.query_row(
-        params![
-            lease.run.0,
-            token,
-            batch.start,
-            offset,
-            line,
-            columns,
-            digest,
-            until
-        ],
+        params![lease.run.0, token, batch.start, offset, line, columns, digest, until],
         |row| row.get(0),
     )
     .optional()?
@@ -140,16 +124,10 @@ pub(super) fn count(
              categories_made = categories_made + ?6
          WHERE id = ?1 RETURNING rows_read, rows_loaded, rows_replaced, rows_rejected",
     )?;
-    let Counts {
-        read,
-        loaded,
-        replaced,
-        rejected,
-    } = counts;
-    Ok(add.query_row(
-        params![id.0, read, loaded, replaced, rejected, categories_made],
-        |row| read_counts(row, 0),
-    )?)
+    let Counts { read, loaded, replaced, rejected } = counts;
+    Ok(add.query_row(params![id.0, read, loaded, replaced, rejected, categories_made], |row| {
+        read_counts(row, 0)
+    })?)
 }
 
 /// See [`crate::store::Store::finish_loading`].
@@ -164,11 +142,7 @@ pub(super) fn begin_indexing(
          WHERE id = ?1 AND lease_token = ?2 AND state IN ('loading', 'indexing')",
         params![lease.run.0, lease.token.to_string(), now + micros_of(LEASE)],
     )?;
-    if moved == 1 {
-        Ok(())
-    } else {
-        Err(StoreError::RunLost)
-    }
+    if moved == 1 { Ok(()) } else { Err(StoreError::RunLost) }
 }
 
 /// See [`crate::store::Store::end_run`].
@@ -193,15 +167,7 @@ pub(super) fn end(
              errors = errors + (?4 IS NOT NULL), error = ?4,
              lease_token = NULL, lease_until = ?5 + ?7
          WHERE id = ?1 AND lease_token = ?2 AND state IN ('loading', 'indexing')",
-        params![
-            lease.run.0,
-            token,
-            state.map(RunState::word),
-            error,
-            now,
-            ERRORS_MAX,
-            rest
-        ],
+        params![lease.run.0, token, state.map(RunState::word), error, now, ERRORS_MAX, rest],
     )?;
     if moved == 0 {
         return Err(StoreError::RunLost);
@@ -223,14 +189,7 @@ pub(super) fn keep_rejects(
          INSERT INTO import_reject (run_id, byte, line, field, reason, record)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
-    for Reject {
-        line,
-        byte,
-        column,
-        reason,
-        record,
-    } in rejects
-    {
+    for Reject { line, byte, column, reason, record } in rejects {
         keep.execute(params![id.0, byte, line, column, reason, record])?;
     }
     Ok(())
@@ -264,14 +223,9 @@ pub(super) fn rejects(
 
 /// A run by its number.
 pub(super) fn find(db: &Connection, id: RunId) -> Result<Option<Run>, StoreError> {
-    let mut query = db.prepare_cached(&format!(
-        "-- store.run\nSELECT {COLUMNS} FROM import_run WHERE id = ?1"
-    ))?;
-    Ok(query
-        .query_row([id.0], read)
-        .optional()?
-        .transpose()?
-        .map(|(run, _)| run))
+    let mut query = db
+        .prepare_cached(&format!("-- store.run\nSELECT {COLUMNS} FROM import_run WHERE id = ?1"))?;
+    Ok(query.query_row([id.0], read).optional()?.transpose()?.map(|(run, _)| run))
 }
 
 /// See [`crate::store::Store::abandoned_runs`].
@@ -325,19 +279,14 @@ fn newest(
          SELECT {COLUMNS} FROM import_run WHERE source = ?1 AND etag = ?2
          ORDER BY attempt DESC LIMIT 1"
     ))?;
-    query
-        .query_row((source, etag), read)
-        .optional()?
-        .transpose()
+    query.query_row((source, etag), read).optional()?.transpose()
 }
 
 /// A run and until when its lease lasts.
 fn read(row: &Row<'_>) -> rusqlite::Result<Result<(Run, i64), StoreError>> {
     let word: String = row.get(4)?;
     let Some(state) = RunState::parse(&word) else {
-        return Ok(Err(StoreError::Corrupt(
-            format!("import_run.state is {word}").into(),
-        )));
+        return Ok(Err(StoreError::Corrupt(format!("import_run.state is {word}").into())));
     };
     let run = Run {
         id: RunId(row.get(0)?),

@@ -33,11 +33,7 @@ pub(super) fn migrate(connection: &mut Connection, clock: &Clock) -> Result<(), 
             return Ok(());
         }
     }
-    debug_assert_eq!(
-        usize::try_from(SCHEMA),
-        Ok(STEPS.len()),
-        "each step has its number"
-    );
+    debug_assert_eq!(usize::try_from(SCHEMA), Ok(STEPS.len()), "each step has its number");
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Read again: another process may have done it while we waited for the lock.
     let done = schema_of(&tx)?.unwrap_or(0);
@@ -89,11 +85,7 @@ fn begin(tx: &Transaction<'_>, clock: &Clock) -> Result<(), StoreError> {
 
 fn schema_of(db: &Connection) -> Result<Option<i64>, StoreError> {
     let made = db
-        .query_row(
-            "SELECT 1 FROM sqlite_schema WHERE name = 'meta'",
-            [],
-            |_| Ok(()),
-        )
+        .query_row("SELECT 1 FROM sqlite_schema WHERE name = 'meta'", [], |_| Ok(()))
         .optional()?;
     match made {
         Some(()) => number(db, "schema").map(Some),
@@ -103,10 +95,7 @@ fn schema_of(db: &Connection) -> Result<Option<i64>, StoreError> {
 
 fn refuse_newer(db: &Connection, schema: i64) -> Result<(), StoreError> {
     if schema > SCHEMA && number(db, "oldest_handler")? > SCHEMA {
-        return Err(StoreError::SchemaTooNew {
-            schema,
-            known: SCHEMA,
-        });
+        return Err(StoreError::SchemaTooNew { schema, known: SCHEMA });
     }
     Ok(())
 }

@@ -20,10 +20,7 @@ pub(super) struct Touched {
 impl Touched {
     /// A product of `category` came, went or changed.
     pub(super) fn products(&mut self, category: CategoryId, gained: i64) {
-        *self
-            .categories
-            .entry(i64::from(category.get()))
-            .or_default() += gained;
+        *self.categories.entry(i64::from(category.get())).or_default() += gained;
     }
 
     /// The category itself came or got another name.
