@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rusqlite::Connection;
-use vitrine::catalog::PageQuery;
+use vitrine::catalog::{Money, PageQuery};
 use vitrine::clock::Clock;
 use vitrine::store::sqlite::{
     CACHE_KIB_LOADING, PAGE_BYTES, Purpose, SCHEMA, SqliteStore, hot_statements,
@@ -168,7 +168,7 @@ async fn what_was_appended_twice_is_settled_at_the_end() {
     let listed = walk(&store, PageQuery::parse("").unwrap()).await;
     let listed: Vec<_> = listed
         .iter()
-        .map(|p| (p.asin.to_string(), p.price.map(|price| price.hundredths()), p.category_id.get()))
+        .map(|p| (p.asin.to_string(), p.price.map(Money::hundredths), p.category_id.get()))
         .collect();
     let expected = [("B1", Some(3), 3), ("B2", Some(2), 2), ("B3", None, 2)];
     assert_eq!(listed, expected.map(|(asin, price, category)| (asin.to_owned(), price, category)));
@@ -189,8 +189,8 @@ async fn a_server_settles_before_it_serves() {
     store.commit_batch(&lease, batch(1, 2, vec![product("B1", Some(2), 1)])).await.unwrap();
     let _serving = folder.data.lock_for_serving().unwrap();
     let server = SqliteStore::open(&folder.data, Purpose::Serving, Clock::System).unwrap();
-    let served = server.page(&PageQuery::parse("").unwrap()).await.unwrap().unwrap();
-    assert_eq!((served.products.len(), served.total), (2, 2));
+    let page = server.page(&PageQuery::parse("").unwrap()).await.unwrap().unwrap();
+    assert_eq!((page.products.len(), page.total), (2, 2));
     store.commit_batch(&lease, batch(2, 3, vec![product("B2", Some(3), 1)])).await.unwrap();
     let counts = store.run(run.id).await.unwrap().unwrap().counts;
     assert_eq!((counts.read, counts.loaded, counts.replaced), (4, 2, 2));
@@ -208,7 +208,7 @@ async fn another_run_settles_before_it_writes() {
     store.commit_batch(&first, batch(1, 2, vec![product("B1", Some(3), 1)])).await.unwrap();
     let page = store.page(&PageQuery::parse("").unwrap()).await.unwrap().unwrap();
     assert_eq!((page.products.len(), page.total), (1, 1));
-    assert_eq!(page.products[0].price.map(|price| price.hundredths()), Some(3));
+    assert_eq!(page.products[0].price.map(Money::hundredths), Some(3));
 }
 
 #[test]
