@@ -129,14 +129,19 @@ impl<R: Read> Records<R> {
         }
     }
 
-    /// Only a record that spans lines can have swallowed others; only one at the end of
-    /// the text can have lost its closing quote for good.
+    /// Only a record that spans lines can have swallowed others, and only the last one of the
+    /// text can have a quote that is never closed.
     fn checked(&mut self) -> Met {
         let raw = &self.buffer[self.start..self.position];
         let lines = line_ends(raw);
         let spans_lines = lines > usize::from(raw.ends_with(b"\n"));
-        let at_end = self.is_at_end && self.position == self.filled;
-        if (spans_lines || at_end) && !quotes_match(raw) {
+        let is_last = self.is_at_end && self.position == self.filled;
+        let is_broken = match quotes(raw) {
+            Quotes::Matching => false,
+            Quotes::Odd => spans_lines,
+            Quotes::Open => spans_lines || is_last,
+        };
+        if is_broken {
             return Met::Broken("has a quote that is not closed where it should be");
         }
         self.line += lines as u64;
@@ -272,30 +277,41 @@ fn line_ends(raw: &[u8]) -> usize {
     memchr::memchr_iter(b'\n', raw).count()
 }
 
-/// Whether quotes open only at the beginning of a field and close only at its end.
-fn quotes_match(raw: &[u8]) -> bool {
-    let mut is_quoted = false;
+/// What the quotes of a record are like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Quotes {
+    /// They open only at the beginning of a field and close only at its end.
+    Matching,
+    /// Some stand elsewhere; they are text.
+    Odd,
+    /// The last one that opens is not closed.
+    Open,
+}
+
+fn quotes(raw: &[u8]) -> Quotes {
+    let (mut is_quoted, mut is_odd) = (false, false);
     let mut is_field_start = true;
     let mut bytes = raw.iter().peekable();
     while let Some(byte) = bytes.next() {
-        if *byte != b'"' {
-            is_field_start = !is_quoted && *byte == b',';
-        } else if is_quoted {
-            match bytes.peek() {
+        match (byte, is_quoted) {
+            (b'"', true) => match bytes.peek() {
                 Some(b'"') => {
                     bytes.next();
                 }
                 None | Some(b',' | b'\r' | b'\n') => is_quoted = false,
-                Some(_) => return false,
-            }
-        } else if is_field_start {
-            is_quoted = true;
-            is_field_start = false;
-        } else {
-            return false;
+                Some(_) => (is_quoted, is_odd) = (false, true),
+            },
+            (b'"', false) if is_field_start => is_quoted = true,
+            (b'"', false) => is_odd = true,
+            _ => {}
         }
+        is_field_start = !is_quoted && *byte == b',';
     }
-    !is_quoted
+    match (is_quoted, is_odd) {
+        (true, _) => Quotes::Open,
+        (false, true) => Quotes::Odd,
+        (false, false) => Quotes::Matching,
+    }
 }
 
 #[cfg(test)]
@@ -398,7 +414,9 @@ mod tests {
 
     #[test]
     fn a_quote_within_an_unquoted_field_is_text() {
-        assert_eq!(read_all(b"a,9\" lamp,1\n"), [(1, 0, record!("a", "9\" lamp", "1"))]);
+        for text in ["a,9\" lamp,1\n", "a,9\" lamp,1"] {
+            assert_eq!(read_all(text.as_bytes()), [(1, 0, record!("a", "9\" lamp", "1"))]);
+        }
     }
 
     proptest! {
