@@ -2,8 +2,9 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -20,6 +21,8 @@ use crate::store::{Store, StoreError};
 
 /// DESIGN 4 and the contract: looked at once a second.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// When a dropped file that could not be begun with is tried again.
+const POSTPONED: Duration = Duration::from_secs(5);
 /// CONTRACT 4: not under a host, the process maintains itself every minute.
 const MAINTAIN_EVERY: Duration = Duration::from_mins(1);
 /// How long requests may take to end once the process is told to stop.
@@ -144,16 +147,22 @@ async fn take_care(
 
 async fn watch(store: Arc<dyn Store>, folder: DataFolder, rejects: RejectsFolder) {
     let mut watched = WatchedFolder::new(&folder.imports());
+    let mut postponed: Vec<(Instant, PathBuf)> = Vec::new();
     let mut was_readable = true;
     let mut ticks = interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
+        for (_, path) in postponed.extract_if(.., |(at, _)| *at <= Instant::now()) {
+            watched.give_again(&path);
+        }
         match watched.look() {
             Ok(uploaded) => {
                 was_readable = true;
                 for path in uploaded {
-                    import_dropped(&store, &rejects, path).await;
+                    if !import_dropped(&store, &rejects, path.clone()).await {
+                        postponed.push((Instant::now() + POSTPONED, path));
+                    }
                 }
             }
             Err(e) if was_readable => {

@@ -52,7 +52,7 @@ pub fn run(cli: Cli) -> ExitCode {
         return code(generate::run(&arguments));
     }
     if let Command::Doctor = command {
-        return on_runtime(doctor::run(settings));
+        return code(doctor::run(settings));
     }
     let settings = match settings {
         Ok(settings) => settings,

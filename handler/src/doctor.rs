@@ -3,14 +3,14 @@
 //! Each part adds its line in `examine`; a line shows no secret.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use crate::cli::Failure;
-use crate::clock::Clock;
 use crate::settings::{BadSetting, Settings};
-use crate::store::Store as _;
 use crate::store::sqlite::folder::DataFolder;
-use crate::store::sqlite::{Purpose, SqliteStore};
+use crate::store::sqlite::inspect;
+use crate::telemetry;
 
 /// What was found out about a part.
 #[derive(Debug)]
@@ -30,9 +30,9 @@ impl fmt::Display for Finding {
 }
 
 /// Prints the table; fails if a part does.
-pub(crate) async fn run(settings: Result<Settings, BadSetting>) -> Result<(), Failure> {
+pub(crate) fn run(settings: Result<Settings, BadSetting>) -> Result<(), Failure> {
     let findings = match settings {
-        Ok(settings) => examine(&settings).await,
+        Ok(settings) => examine(&settings),
         Err(e) => vec![Finding { part: "settings", result: Err(e.to_string()) }],
     };
     for finding in &findings {
@@ -44,10 +44,12 @@ pub(crate) async fn run(settings: Result<Settings, BadSetting>) -> Result<(), Fa
     }
 }
 
-async fn examine(settings: &Settings) -> Vec<Finding> {
+fn examine(settings: &Settings) -> Vec<Finding> {
     vec![
         Finding { part: "settings", result: Ok(describe(settings)) },
-        Finding { part: "database", result: database(&settings.data_dir).await },
+        Finding { part: "logging", result: logging(settings.log_filter.as_deref()) },
+        Finding { part: "data folder", result: data_folder(&settings.data_dir) },
+        Finding { part: "database", result: database(&settings.data_dir) },
         Finding { part: "watched folder", result: watched(&settings.data_dir) },
     ]
 }
@@ -58,14 +60,27 @@ fn describe(settings: &Settings) -> String {
     format!("{stage}, {place}, listens on {}", settings.listen)
 }
 
-async fn database(data_dir: &Path) -> Result<String, String> {
-    let folder = DataFolder::at(data_dir);
-    if !folder.database().exists() {
-        let place = folder.database();
-        return Ok(format!("SQLite {}, made at the first use", place.display()));
+fn data_folder(data_dir: &Path) -> Result<String, String> {
+    let shown = data_dir.display();
+    match std::fs::metadata(data_dir) {
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(format!("{shown}, made at the first use")),
+        Err(e) => Err(format!("{shown}: {e}")),
+        Ok(data) if !data.is_dir() => Err(format!("{shown} is not a folder")),
+        Ok(data) if data.permissions().readonly() => Err(format!("{shown} cannot be written to")),
+        Ok(_) => Ok(shown.to_string()),
     }
-    let store = SqliteStore::open(&folder, Purpose::Serving, Clock::System);
-    store.map_err(|e| e.to_string())?.check().await.map_err(|e| e.to_string())
+}
+
+/// Looks without migrating or mending anything.
+fn database(data_dir: &Path) -> Result<String, String> {
+    let found = inspect(&DataFolder::at(data_dir)).map_err(|e| e.to_string())?;
+    Ok(found.unwrap_or_else(|| "SQLite, made at the first use".to_owned()))
+}
+
+fn logging(filter: Option<&str>) -> Result<String, String> {
+    let filter = filter.unwrap_or("info");
+    telemetry::check(filter).map_err(|e| format!("RUST_LOG: {e}"))?;
+    Ok(format!("lines on stdout, filter {filter}"))
 }
 
 fn watched(data_dir: &Path) -> Result<String, String> {

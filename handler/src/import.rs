@@ -73,6 +73,17 @@ pub enum ImportError {
     Store(#[from] StoreError),
 }
 
+impl ImportError {
+    /// Whether no run was started, and the same may work later: nothing else remembers it.
+    pub fn may_pass_unrecorded(&self) -> bool {
+        match self {
+            Self::Source(e) => e.may_pass(),
+            Self::Store(e) => e.may_pass(),
+            _ => false,
+        }
+    }
+}
+
 /// How far an import has come.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Progress {
@@ -110,6 +121,7 @@ pub async fn import(
         etag: state.etag.clone(),
         size: state.size,
         how: options.how,
+        rejects_max: options.rejects_max,
     };
     match store.claim_run(&claim).await? {
         Claimed::Ended(run) => Ok(Outcome::DoneBefore(*run)),
@@ -121,7 +133,7 @@ pub async fn import(
                 source = run.source,
                 "import begins"
             );
-            let work = Work { store, rejects, lease, options, watcher };
+            let work = Work { store, rejects, lease, watcher };
             work.carry_through(source, state, *run).await
         }
     }
@@ -163,7 +175,6 @@ struct Work<'a> {
     store: &'a Arc<dyn Store>,
     rejects: &'a RejectsFolder,
     lease: Lease,
-    options: Options,
     watcher: &'a Watcher<'a>,
 }
 
@@ -201,6 +212,8 @@ impl Work<'_> {
 
     /// Applies what lies behind the run's checkpoint.
     async fn load(&self, source: Source, state: SourceState, run: &Run) -> Result<(), Stop> {
+        // A run that was stopped by its limit is stopped by it again.
+        allow(&run.counts, run)?;
         let known = self.store.categories().await.map_err(Stop::Store)?;
         let categories = KnownCategories {
             known: known.into_iter().map(|category| category.id).collect(),
@@ -232,12 +245,7 @@ impl Work<'_> {
                 self.store.commit_batch(&self.lease, batch).await.map_err(Stop::Store)?;
             let counts = committed.counts;
             (self.watcher)(Progress { bytes: stored_bytes.get(), bytes_total, counts });
-            if let Some(most) = self.options.rejects_max.filter(|most| counts.rejected > *most) {
-                return Err(Stop::ForGood(format!(
-                    "{} rows are refused, more than the {most} allowed",
-                    counts.rejected
-                )));
-            }
+            allow(&counts, run)?;
         }
         reading.await.map_err(|e| Stop::ForNow(e.to_string()))?
     }
@@ -279,6 +287,17 @@ impl Work<'_> {
             Ok(now) => ImportError::Lost(Box::new(now.unwrap_or_else(|| run.clone()))),
             Err(e) => ImportError::Store(e),
         }
+    }
+}
+
+/// Stops a run that has met more refused rows than it was allowed.
+fn allow(counts: &Counts, run: &Run) -> Result<(), Stop> {
+    match run.rejects_max.filter(|most| counts.rejected > *most) {
+        None => Ok(()),
+        Some(most) => Err(Stop::ForGood(format!(
+            "{} rows are refused, more than the {most} allowed",
+            counts.rejected
+        ))),
     }
 }
 

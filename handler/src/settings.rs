@@ -15,6 +15,7 @@
 //! `local.settings.json` in the current folder serve as defaults.
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -42,6 +43,17 @@ pub struct BadSetting {
     /// What it must be.
     pub reason: String,
 }
+
+/// The variables that are read.
+const OURS: [&str; 7] = [
+    "FUNCTIONS_CUSTOMHANDLER_PORT",
+    "VITRINE_LISTEN",
+    "VITRINE_DATA_DIR",
+    "VITRINE_EMBEDDED",
+    "AZURE_FUNCTIONS_ENVIRONMENT",
+    "WEBSITE_SITE_NAME",
+    "RUST_LOG",
+];
 
 /// Settings of parts that are not built, each a whole name or, with `*`, a beginning.
 const NOT_BUILT: [(&str, &str); 20] = [
@@ -72,9 +84,14 @@ impl Settings {
     pub fn read() -> Result<Self, BadSetting> {
         let mut variables: HashMap<String, String> = HashMap::new();
         for (name, value) in std::env::vars_os() {
-            // Foreign variables may hold anything; ours are texts.
-            if let (Some(name), Some(value)) = (name.to_str(), value.to_str()) {
-                variables.insert(name.to_owned(), value.to_owned());
+            let Some(name) = name.to_str() else { continue };
+            match value.to_str() {
+                Some(value) => {
+                    variables.insert(name.to_owned(), value.to_owned());
+                }
+                // Foreign variables may hold anything; ours are texts.
+                None if OURS.contains(&name) => return Err(bad(name, "must be UTF-8")),
+                None => {}
             }
         }
         if !variables.contains_key("FUNCTIONS_CUSTOMHANDLER_PORT") {
@@ -144,8 +161,10 @@ fn local_values(path: &Path) -> Result<HashMap<String, String>, BadSetting> {
         #[serde(rename = "Values", default)]
         values: HashMap<String, String>,
     }
-    let Ok(text) = std::fs::read(path) else {
-        return Ok(HashMap::new());
+    let text = match std::fs::read(path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(HashMap::new()),
+        Err(e) => return Err(bad("local.settings.json", format!("cannot be read: {e}"))),
     };
     serde_json::from_slice(&text).map(|local: Local| local.values).map_err(|e| {
         bad("local.settings.json", format!("must be JSON with texts in `Values`: {e}"))

@@ -71,10 +71,6 @@ pub trait Store: Send + Sync {
 
     /// Whether nothing was ever imported into this store.
     async fn is_unused(&self) -> Result<bool, StoreError>;
-
-    /// One line about the store for the operator: what and where it is, how full.
-    /// Fails if it cannot do its work.
-    async fn check(&self) -> Result<String, StoreError>;
 }
 
 /// A page of products.

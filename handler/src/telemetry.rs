@@ -5,6 +5,11 @@
 
 use tracing_subscriber::EnvFilter;
 
+/// Whether a filter can be read; if not, what is wrong with it.
+pub fn check(filter: &str) -> Result<(), String> {
+    EnvFilter::try_new(filter).map(drop).map_err(|e| e.to_string())
+}
+
 /// Starts logging with the filter of `RUST_LOG`, or else with `default`.
 ///
 /// A filter that cannot be read is an error naming what is wrong with it.

@@ -1,6 +1,6 @@
 //! What every store promises, checked the same way on each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -85,7 +85,7 @@ pub const ALL_COLUMNS: ProductColumns = ProductColumns {
 };
 
 pub fn claim(source: &str, etag: &str, how: HowStarted) -> Claim {
-    Claim { source: source.to_owned(), etag: etag.to_owned(), size: 1, how }
+    Claim { source: source.to_owned(), etag: etag.to_owned(), size: 1, how, rejects_max: None }
 }
 
 pub async fn begin(store: &Arc<dyn Store>, source: &str, etag: &str) -> (Run, Lease) {
@@ -96,12 +96,14 @@ pub async fn begin(store: &Arc<dyn Store>, source: &str, etag: &str) -> (Run, Le
 }
 
 pub fn batch(start: u64, end: u64, products: Vec<Product>) -> Batch {
+    let categories: BTreeSet<_> = products.iter().map(|product| product.category_id).collect();
+    let categories = categories.into_iter().collect();
     Batch {
         start,
         end: Checkpoint { offset: end, line: end, ..Checkpoint::default() },
         read: products.len() as u64,
         replaced: 0,
-        rows: Rows::Products { rows: products, columns: ALL_COLUMNS },
+        rows: Rows::Products { rows: products, columns: ALL_COLUMNS, categories },
         rejects: Vec::new(),
     }
 }

@@ -51,6 +51,7 @@ async fn every_route_answers_as_the_contract_says() {
             {"category_id": 2, "category_name": "Beds", "total_products": 125}])
     );
     assert_eq!(app.json("/products?category_id=3").await, json!([]));
+    assert_eq!(app.json("/products/B%30%307").await["asin"], "B007", "a path is decoded");
 }
 
 #[tokio::test]

@@ -179,6 +179,58 @@ async fn a_file_makes_a_thousand_categories_and_no_more() {
     assert_eq!(store.categories().await.unwrap().len(), 2_000);
 }
 
+/// A run that is cut after its first batch ends like one that was not, though rows that were
+/// replaced within that batch are the only ones to mention some categories.
+#[tokio::test]
+async fn what_is_made_does_not_depend_on_where_a_run_was_cut() {
+    let mut lines: Vec<_> = (1_000..2_000).map(|id| row("X", "same", "1", id)).collect();
+    lines.extend((0..70_000).map(|i| row(&format!("A{i}"), "t", "1", 1_001)));
+    lines.push(row("Z", "last", "1", 5_000));
+    let lines: Vec<_> = lines.iter().map(String::as_str).collect();
+    let text = products(&lines);
+    let mut ends = Vec::new();
+    for is_cut in [false, true] {
+        let folder = TestFolder::new();
+        let store: Arc<dyn Store> = folder.store();
+        let file = folder.file("a.csv", &text);
+        if is_cut {
+            let (committed, first) = tokio::sync::mpsc::unbounded_channel();
+            let (store, rejects, file) = (Arc::clone(&store), folder.rejects(), file.clone());
+            let options = import::Options { how: HowStarted::ByHand, rejects_max: None };
+            let importing = tokio::spawn(async move {
+                let note = |_| committed.send(()).unwrap();
+                import::import(&store, &rejects, Source::File(file), options, &note).await
+            });
+            let mut first = first;
+            first.recv().await.unwrap();
+            importing.abort();
+        }
+        let run = folder.import(&store, &file).await.unwrap();
+        let categories = store.categories().await.unwrap().len();
+        ends.push((run.counts, run.categories_made, categories, find(&store, "Z").await));
+    }
+    assert_eq!(ends[0], ends[1]);
+    assert_eq!((ends[0].1, ends[0].2), (1_000, 1_000));
+}
+
+/// The limit stays with the run, whoever goes on with it.
+#[tokio::test]
+async fn a_limit_of_refused_rows_holds_when_the_run_goes_on() {
+    let folder = TestFolder::new();
+    let store: Arc<dyn Store> = folder.store();
+    let file = folder.file("a.csv", products(&["B1,x", "B2,x", &row("B3", "good", "1", 1)]));
+    let import = |how, rejects_max| {
+        let options = import::Options { how, rejects_max };
+        let (store, rejects, source) = (&store, folder.rejects(), Source::File(file.clone()));
+        async move { import::import(store, &rejects, source, options, &|_| {}).await }
+    };
+    for how in [HowStarted::ByHand, HowStarted::ByHand] {
+        assert!(matches!(import(how, Some(1)).await, Err(ImportError::Failed(_))));
+    }
+    assert!(matches!(import(HowStarted::Delivered, None).await, Err(ImportError::Failed(_))));
+    assert!(import(HowStarted::ByHand, None).await.is_ok(), "asked for anew, without a limit");
+}
+
 #[tokio::test]
 async fn too_many_refused_rows_stop_a_run_as_failed() {
     let folder = TestFolder::new();

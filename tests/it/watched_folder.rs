@@ -46,6 +46,22 @@ async fn dropped_and_renamed_files_are_imported_by_the_server() {
     until(&counts, |now| products_in_all(now) == 502).await;
 }
 
+/// The database is locked by another program for longer than the server waits.
+#[tokio::test]
+async fn a_file_dropped_while_the_database_is_locked_is_imported_afterwards() {
+    let folder = TestFolder::new();
+    let serving = Serving::start(folder.data.path());
+    let counts = format!("{}/category/count", serving.url);
+    until(&counts, |now| products_in_all(now) == 200).await;
+    let db = rusqlite::Connection::open(folder.data.database()).unwrap();
+    db.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let beside = folder.file("a.csv", many(50));
+    std::fs::rename(beside, folder.data.imports().join("a.csv")).unwrap();
+    serving.until_it_says("import stopped");
+    db.execute_batch("ROLLBACK").unwrap();
+    until(&counts, |now| products_in_all(now) == 50).await;
+}
+
 #[tokio::test]
 async fn an_import_beside_a_server_is_seen_by_it() {
     let folder = TestFolder::new();

@@ -33,6 +33,7 @@ pub fn stderr(output: &Output) -> String {
 /// A serving process; killed when the test ends.
 pub struct Serving {
     pub url: String,
+    lines: std::sync::mpsc::Receiver<String>,
     pub child: Child,
 }
 
@@ -53,8 +54,19 @@ impl Serving {
             .filter(|url| url.starts_with("http://"))
             .expect("a server tells where it listens");
         // Its further lines must go somewhere, or it would wait for a full pipe.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { url, child }
+        let (say, heard) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                // Nobody may be listening any more.
+                let _ = say.send(line);
+            }
+        });
+        Self { url, lines: heard, child }
+    }
+
+    /// Waits for a line with this text on its stdout.
+    pub fn until_it_says(&self, text: &str) {
+        while !self.lines.recv().expect("it still runs").contains(text) {}
     }
 }
 

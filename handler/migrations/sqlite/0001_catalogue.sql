@@ -50,6 +50,7 @@ CREATE TABLE import_run (
     rows_loaded     INTEGER NOT NULL DEFAULT 0,
     rows_replaced   INTEGER NOT NULL DEFAULT 0,
     rows_rejected   INTEGER NOT NULL DEFAULT 0,
+    rejects_max     INTEGER,
     categories_made INTEGER NOT NULL DEFAULT 0,
     errors          INTEGER NOT NULL DEFAULT 0,
     error           TEXT,

@@ -10,7 +10,7 @@ use std::time::Instant;
 use super::Failure;
 use crate::clock::Clock;
 use crate::import::rejects::RejectsFolder;
-use crate::import::source::Source;
+use crate::import::source::{Source, file_name};
 use crate::import::{Options, Outcome, Report, dry_run, import};
 use crate::settings::Settings;
 use crate::store::sqlite::folder::DataFolder;
@@ -86,7 +86,7 @@ async fn load(
     match result.map_err(Failure::new)? {
         Outcome::Done(run) => {
             print_counts(file, &run.counts, begin);
-            print_rejects_file(file, &run, rejects);
+            print_rejects_file(&run, rejects);
         }
         Outcome::DoneBefore(run) => println!(
             "{}: run {} of this file is {}; nothing to do (--again imports it anew)",
@@ -138,9 +138,9 @@ fn print_counts(file: &Path, counts: &Counts, begin: Instant) {
     );
 }
 
-fn print_rejects_file(file: &Path, run: &Run, rejects: &RejectsFolder) {
+fn print_rejects_file(run: &Run, rejects: &RejectsFolder) {
     if run.counts.rejected > 0 {
-        let name = file.file_name().unwrap_or_default().to_string_lossy();
-        println!("refused rows: {}", rejects.file(run.id, &name).display());
+        let file = rejects.file(run.id, file_name(&run.source));
+        println!("refused rows: {}", file.display());
     }
 }

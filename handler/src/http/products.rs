@@ -1,5 +1,6 @@
 //! `GET /products` and `GET /products/{asin}`.
 
+use percent_encoding::percent_decode_str;
 use warp::http::HeaderValue;
 use warp::http::header::LINK;
 use warp::reply::Response;
@@ -38,7 +39,7 @@ async fn page(raw_query: &str, app: &App) -> Result<Response, ApiError> {
 }
 
 async fn product(asin: &str, app: &App) -> Result<Response, ApiError> {
-    let asin = Asin::parse(asin)?;
+    let asin = Asin::parse(&percent_decode_str(asin).decode_utf8_lossy())?;
     let product = app.store.product(&asin).await?;
     let product = product.ok_or_else(|| ApiError::NoSuchProduct(asin.to_string()))?;
     let mut body = Vec::with_capacity(400);

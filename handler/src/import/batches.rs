@@ -1,6 +1,6 @@
 //! Checked rows, gathered into batches for the store.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 
 use super::Stop;
@@ -10,9 +10,9 @@ use super::source::Text;
 use crate::catalog::{Asin, Category, CategoryId, Invalid, Product};
 use crate::store::{Batch, Checkpoint, Reject, Rows};
 
-/// Bytes of refused records that end a batch early, so that a file of nothing but rubbish
-/// stays as flat in memory as any other.
-const REJECT_BYTES_MAX: usize = 4 * 1_024 * 1_024;
+/// Bytes that end a batch early, so that long rows and rubbish stay as flat in memory as the
+/// data set's rows, of which it takes 30,000.
+const BATCH_BYTES_MAX: usize = 8 * 1_024 * 1_024;
 /// CONTRACT 7: categories that the products of one file may make.
 const CATEGORIES_MADE_MAX: u32 = 1_000;
 /// CONTRACT 7: categories in all.
@@ -157,7 +157,7 @@ impl Batches {
         }
         let mut gathered = Gathered::default();
         let mut end = None;
-        while gathered.read < self.rows_max as u64 && gathered.reject_bytes < REJECT_BYTES_MAX {
+        while gathered.read < self.rows_max as u64 && gathered.bytes < BATCH_BYTES_MAX {
             match self.gather(&mut gathered) {
                 Ok(true) => end = Some(self.records.checkpoint(&self.columns)),
                 Ok(false) => {
@@ -193,6 +193,7 @@ impl Batches {
     }
 
     fn take_record(&mut self, gathered: &mut Gathered) -> io::Result<()> {
+        gathered.bytes += self.records.raw().len();
         let (has, should) = (self.records.width(), self.layout.width());
         if has != should {
             let reason = format!("has {has} fields where the header has {should}");
@@ -237,6 +238,7 @@ impl Batches {
         match row {
             Row::Product(product) => {
                 self.categories.admit_unnamed(product.category_id)?;
+                gathered.mentioned.insert(product.category_id);
                 gathered.products.put(product.asin, *product);
             }
             Row::Category(category) => {
@@ -254,6 +256,7 @@ impl Batches {
             Layout::Products { .. } => Rows::Products {
                 rows: gathered.products.rows,
                 columns: self.layout.product_columns(),
+                categories: gathered.mentioned.into_iter().collect(),
             },
             Layout::Categories { .. } => Rows::Categories(gathered.categories.rows),
         };
@@ -273,14 +276,16 @@ struct Gathered {
     read: u64,
     products: LastOf<Asin, Product>,
     categories: LastOf<CategoryId, Category>,
+    mentioned: BTreeSet<CategoryId>,
     rejects: Vec<Reject>,
-    reject_bytes: usize,
+    /// Of the records as they stand in the file, and of the refused ones as they are kept.
+    bytes: usize,
 }
 
 impl Gathered {
     fn refuse(&mut self, reject: Reject) {
         debug_assert!(reject.record.len() <= RECORD_BYTES_MAX * 3, "a record is bounded");
-        self.reject_bytes += reject.record.len();
+        self.bytes += reject.record.len();
         self.rejects.push(reject);
     }
 }

@@ -9,10 +9,18 @@ use super::{ImportError, Options, Outcome, import};
 use crate::sample;
 use crate::store::{Claim, Claimed, End, HowStarted, Run, Store, StoreError};
 
-/// Imports one file that was put into the watched folder, and logs what became of it.
-pub async fn import_dropped(store: &Arc<dyn Store>, rejects: &RejectsFolder, path: PathBuf) {
+/// Imports one file that was put into the watched folder, and logs what became of it. `false`
+/// if it is to be tried again: something was away, and no run remembers the file.
+pub async fn import_dropped(
+    store: &Arc<dyn Store>,
+    rejects: &RejectsFolder,
+    path: PathBuf,
+) -> bool {
     let shown = path.display().to_string();
-    log(&shown, import(store, rejects, Source::File(path), DELIVERED, &|_| {}).await);
+    let result = import(store, rejects, Source::File(path), DELIVERED, &|_| {}).await;
+    let is_dealt_with = !result.as_ref().is_err_and(ImportError::may_pass_unrecorded);
+    log(&shown, result);
+    is_dealt_with
 }
 
 /// Takes up the runs whose owner is gone, and prunes what nobody needs any more.
@@ -58,6 +66,7 @@ async fn fail(store: &Arc<dyn Store>, run: &Run, reason: String) -> Result<(), S
         etag: run.etag.clone(),
         size: run.size,
         how: HowStarted::Delivered,
+        rejects_max: None,
     };
     if let Claimed::Ours(run, lease) = store.claim_run(&claim).await? {
         tracing::warn!(import.id = run.id.0, "a run was left behind and cannot go on: {reason}");

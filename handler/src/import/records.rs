@@ -7,7 +7,7 @@
 
 use std::io::{self, Read};
 
-use csv_core::ReadRecordResult;
+use csv_core::{ReadRecordResult, ReaderBuilder, Terminator};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::source::{Text, read_up_to};
@@ -25,6 +25,8 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 pub(super) struct Records<R> {
     input: R,
     is_at_end: bool,
+    /// Met behind the bytes that are in the buffer.
+    fault: Option<io::Error>,
     buffer: Vec<u8>,
     /// Where in the whole text `buffer[0]` lies.
     base: u64,
@@ -83,6 +85,7 @@ impl<R: Read> Records<R> {
         Self {
             input,
             is_at_end: false,
+            fault: None,
             buffer: vec![0; DIGESTED_BYTES + RECORD_BYTES_MAX + CHUNK_BYTES],
             base,
             start: 0,
@@ -90,7 +93,7 @@ impl<R: Read> Records<R> {
             filled: 0,
             start_line: line,
             line,
-            csv: csv_core::Reader::new(),
+            csv: ReaderBuilder::new().terminator(Terminator::Any(b'\n')).build(),
             fields: vec![0; RECORD_BYTES_MAX + CHUNK_BYTES],
             fields_length: 0,
             ends: vec![0; 64],
@@ -196,10 +199,14 @@ impl<R: Read> Records<R> {
         self.ends_length
     }
 
-    /// A field of the current record, without its quotes.
+    /// A field of the current record, without its quotes. Only `\n` ends a line for
+    /// csv-core, so the `\r` of a `\r\n` is at the end of the last field.
     pub(super) fn field(&self, index: usize) -> &[u8] {
         let begin = if index == 0 { 0 } else { self.ends[index - 1] };
-        &self.fields[begin..self.ends[index]]
+        let field = &self.fields[begin..self.ends[index]];
+        let is_last = index + 1 == self.ends_length;
+        let ends_with_cr = self.buffer[self.start..self.position].ends_with(b"\r\n");
+        if is_last && ends_with_cr { field.strip_suffix(b"\r").unwrap_or(field) } else { field }
     }
 
     /// Where the current record begins.
@@ -223,8 +230,7 @@ impl<R: Read> Records<R> {
         }
     }
 
-    /// Steps over empty lines, and the `\n` that csv-core leaves behind a `\r`; `false` at
-    /// the end of the text.
+    /// Steps over empty lines; `false` at the end of the text.
     fn skip_line_ends(&mut self) -> io::Result<bool> {
         loop {
             while self.position < self.filled {
@@ -260,10 +266,18 @@ impl<R: Read> Records<R> {
         self.start -= keep_from;
         self.position -= keep_from;
         self.filled -= keep_from;
+        if let Some(fault) = self.fault.take() {
+            return Err(fault);
+        }
         let room = (self.filled + CHUNK_BYTES).min(self.buffer.len());
-        let read = read_up_to(&mut self.input, &mut self.buffer[self.filled..room])?;
-        self.is_at_end = read == 0;
+        let (read, fault) = read_up_to(&mut self.input, &mut self.buffer[self.filled..room]);
         self.filled += read;
+        match fault {
+            Some(fault) if read == 0 => return Err(fault),
+            // What came before the fault is as good as any: it is used up first.
+            fault => self.fault = fault,
+        }
+        self.is_at_end = read == 0;
         Ok(())
     }
 }

@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 
 use crate::store::{RunId, Store};
 
-/// Rows read from the store at once: a thousand records of the data set are 300 kB.
-const PAGE: usize = 1_000;
+/// Rows read from the store at once: a record is at most 192 KiB, so 12 MiB.
+const PAGE: usize = 64;
+/// Bytes of a file's name that are kept: with the run's number and the ending it stays below
+/// the 255 that file systems allow.
+const NAME_BYTES_MAX: usize = 200;
 
 /// The folder `<data>/blobs/rejects`.
 #[derive(Debug, Clone)]
@@ -22,6 +25,7 @@ impl RejectsFolder {
 
     /// The file of a run.
     pub fn file(&self, id: RunId, name: &str) -> PathBuf {
+        let name = &name[..name.floor_char_boundary(NAME_BYTES_MAX)];
         self.path.join(format!("{name}.{id}.ndjson"))
     }
 

@@ -1,13 +1,13 @@
 //! Where an import's bytes come from, and whether they are still the same.
 
 use std::fs::{File, Metadata};
-use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::UNIX_EPOCH;
 
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::Stop;
@@ -51,6 +51,9 @@ pub enum SourceError {
     /// It is there but is no file.
     #[error("{} is not a file", .0.display())]
     NotAFile(PathBuf),
+    /// Its name is no text.
+    #[error("{} has a name that is not UTF-8: rename it", .0.display())]
+    NotText(PathBuf),
     /// The system says no.
     #[error("{}: {}", .0.display(), .1)]
     Io(PathBuf, #[source] io::Error),
@@ -60,10 +63,17 @@ pub enum SourceError {
 }
 
 impl SourceError {
+    /// Whether the same may work later, with nothing else done about it.
+    pub(super) fn may_pass(&self) -> bool {
+        matches!(self, Self::Io(_, e) if e.kind() != io::ErrorKind::NotFound)
+    }
+
     pub(super) fn into_stop(self) -> Stop {
         match self {
             Self::Io(..) => Stop::ForNow(self.to_string()),
-            Self::NotAFile(_) | Self::Changed(_) => Stop::ForGood(self.to_string()),
+            Self::NotAFile(_) | Self::NotText(_) | Self::Changed(_) => {
+                Stop::ForGood(self.to_string())
+            }
         }
     }
 }
@@ -75,7 +85,7 @@ impl Source {
             Self::File(path) => file_state(path).map_err(|e| e.of(path)),
             Self::Bytes { uri, content } => Ok(SourceState {
                 uri: uri.clone(),
-                name: uri.rsplit([':', '/']).next().unwrap_or(uri).to_owned(),
+                name: file_name(uri).to_owned(),
                 etag: format!("{:032x}", xxh3_128(content)),
                 size: content.len() as u64,
             }),
@@ -103,6 +113,11 @@ impl Source {
     pub fn is_unchanged(&self, state: &SourceState) -> Result<(), SourceError> {
         if self.state()? == *state { Ok(()) } else { Err(SourceError::Changed(state.uri.clone())) }
     }
+}
+
+/// The last part of a path or a URI.
+pub fn file_name(uri: &str) -> &str {
+    uri.rsplit([':', '/']).next().unwrap_or(uri)
 }
 
 /// The decompressed text of a source.
@@ -154,11 +169,11 @@ fn inflated_from<R: Read + Seek + Send + 'static>(
     count: StoredBytes,
 ) -> io::Result<Box<dyn Read + Send>> {
     let mut magic = [0; 2];
-    let is_gzip = read_up_to(&mut stored, &mut magic)? == 2 && magic == GZIP_MAGIC;
+    let is_gzip = read_whole(&mut stored, &mut magic)? == 2 && magic == GZIP_MAGIC;
     if is_gzip {
         stored.seek(SeekFrom::Start(0))?;
         let stored = BufReader::with_capacity(READ_BYTES, Counted { inner: stored, count });
-        let mut text = MultiGzDecoder::new(stored);
+        let mut text = Members::new(stored);
         let skipped = io::copy(&mut (&mut text).take(offset), &mut io::sink())?;
         if skipped < offset {
             return Err(io::ErrorKind::UnexpectedEof.into());
@@ -171,8 +186,55 @@ fn inflated_from<R: Read + Seek + Send + 'static>(
     }
 }
 
+/// The members of a gzip file, one after the other. Zeros behind the last one are padding,
+/// as tapes and some tools leave it.
+struct Members<R> {
+    /// `None` only while a member is exchanged for the next.
+    member: Option<GzDecoder<R>>,
+}
+
+impl<R: BufRead> Members<R> {
+    fn new(stored: R) -> Self {
+        Self { member: Some(GzDecoder::new(stored)) }
+    }
+}
+
+impl<R: BufRead> Read for Members<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(member) = &mut self.member {
+            let read = member.read(buffer)?;
+            if read > 0 || buffer.is_empty() {
+                return Ok(read);
+            }
+            if let Some(mut rest) = self.member.take().map(GzDecoder::into_inner)
+                && skip_zeros(&mut rest)?
+            {
+                self.member = Some(GzDecoder::new(rest));
+            }
+        }
+        Ok(0)
+    }
+}
+
+/// Tells whether anything but zeros follows.
+fn skip_zeros(input: &mut impl BufRead) -> io::Result<bool> {
+    loop {
+        let available = input.fill_buf()?;
+        if available.is_empty() {
+            return Ok(false);
+        }
+        let zeros = available.iter().take_while(|byte| **byte == 0).count();
+        let is_all_zero = zeros == available.len();
+        input.consume(zeros);
+        if !is_all_zero {
+            return Ok(true);
+        }
+    }
+}
+
 enum StateFault {
     NotAFile,
+    NotText,
     Io(io::Error),
 }
 
@@ -186,6 +248,7 @@ impl StateFault {
     fn of(self, path: &Path) -> SourceError {
         match self {
             Self::NotAFile => SourceError::NotAFile(path.to_owned()),
+            Self::NotText => SourceError::NotText(path.to_owned()),
             Self::Io(e) => SourceError::Io(path.to_owned(), e),
         }
     }
@@ -198,11 +261,13 @@ fn file_state(path: &Path) -> Result<SourceState, StateFault> {
         return Err(StateFault::NotAFile);
     }
     let mut beginning = vec![0; DIGESTED_BYTES];
-    let read = read_up_to(&mut File::open(&absolute)?, &mut beginning)?;
+    let read = read_whole(&mut File::open(&absolute)?, &mut beginning)?;
     let digest = xxh3_128(&beginning[..read]);
-    let name = absolute.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    // The path names the run in the database: a name that is no text could not be found again.
+    let uri = absolute.to_str().ok_or(StateFault::NotText)?.to_owned();
+    let name = file_name(&uri).to_owned();
     Ok(SourceState {
-        uri: absolute.to_string_lossy().into_owned(),
+        uri,
         name,
         etag: format!("{}-{}-{digest:032x}", metadata.len(), modified_nanos(&metadata)),
         size: metadata.len(),
@@ -214,16 +279,24 @@ pub(super) fn modified_nanos(metadata: &Metadata) -> u128 {
     modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).map_or(0, |t| t.as_nanos())
 }
 
-/// Fills the buffer as far as the input goes.
-pub(super) fn read_up_to(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+/// Fills the buffer as far as the input goes; tells how far, and the fault that ended it.
+pub(super) fn read_up_to(input: &mut impl Read, buffer: &mut [u8]) -> (usize, Option<io::Error>) {
     let mut filled = 0;
     while filled < buffer.len() {
         match input.read(&mut buffer[filled..]) {
             Ok(0) => break,
             Ok(read) => filled += read,
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
+            Err(e) => return (filled, Some(e)),
         }
     }
-    Ok(filled)
+    (filled, None)
+}
+
+/// The same where a fault means that nothing is of use.
+fn read_whole(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    match read_up_to(input, buffer) {
+        (read, None) => Ok(read),
+        (_, Some(fault)) => Err(fault),
+    }
 }

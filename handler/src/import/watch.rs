@@ -52,6 +52,13 @@ impl Looks {
         uploaded.sort();
         uploaded
     }
+
+    /// Lets the next look give a file again.
+    pub fn give_again(&mut self, path: &Path) {
+        if let Some((_, given)) = self.files.get_mut(path) {
+            *given = false;
+        }
+    }
 }
 
 /// The folder, and the renames that the system has told of.
@@ -65,11 +72,18 @@ pub struct WatchedFolder {
 impl WatchedFolder {
     /// Begins to watch.
     pub fn new(path: &Path) -> Self {
+        // The system tells of absolute paths, whatever it was asked for.
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let renamed = Arc::<Mutex<HashSet<PathBuf>>>::default();
-        let watcher = renames_of(path, Arc::clone(&renamed))
+        let watcher = renames_of(&path, Arc::clone(&renamed))
             .inspect_err(|e| tracing::info!("renames are not told of here, looks decide: {e}"))
             .ok();
-        Self { path: path.to_owned(), looks: Looks::default(), renamed, _watcher: watcher }
+        Self { path, looks: Looks::default(), renamed, _watcher: watcher }
+    }
+
+    /// Lets the next look give a file again.
+    pub fn give_again(&mut self, path: &Path) {
+        self.looks.give_again(path);
     }
 
     /// Looks once, and gives what has been uploaded since the last look.
@@ -145,6 +159,8 @@ mod tests {
         assert!(look(&mut looks, &[("a", 2), ("b", 1)]).is_empty(), "it has grown");
         assert_eq!(look(&mut looks, &[("a", 2), ("b", 1)]), ["a", "b"]);
         assert!(look(&mut looks, &[("a", 2), ("b", 1)]).is_empty());
+        looks.give_again(Path::new("a"));
+        assert_eq!(look(&mut looks, &[("a", 2), ("b", 1)]), ["a"]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::fmt;
 
 use uuid::Uuid;
 
-use crate::catalog::{Category, Product};
+use crate::catalog::{Category, CategoryId, Product};
 
 /// A run's number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -93,6 +93,9 @@ pub struct Claim {
     pub etag: String,
     /// Its size in bytes, as stored (compressed, if it is).
     pub size: u64,
+    /// More refused rows than this end the run as failed. Asked for by hand it counts for
+    /// the run's whole life, whoever goes on with it.
+    pub rejects_max: Option<u64>,
     /// Who asks.
     pub how: HowStarted,
 }
@@ -162,6 +165,8 @@ pub struct Run {
     pub checkpoint: Checkpoint,
     /// What became of the rows.
     pub counts: Counts,
+    /// More refused rows than this end it as failed.
+    pub rejects_max: Option<u64>,
     /// Categories that its products made.
     pub categories_made: u32,
     /// Errors since the last batch that went through.
@@ -177,12 +182,15 @@ pub struct Run {
 /// The rows of a batch, all of one kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rows {
-    /// Products, each asin at most once; a category that does not exist is made, unnamed.
+    /// Products, each asin at most once.
     Products {
         /// The rows.
         rows: Vec<Product>,
         /// Which optional columns the file has.
         columns: ProductColumns,
+        /// The categories of all rows read, those that were replaced within the batch
+        /// included: what is made must not depend on where a batch ends.
+        categories: Vec<CategoryId>,
     },
     /// Categories, each id at most once.
     Categories(Vec<Category>),

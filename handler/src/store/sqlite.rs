@@ -18,8 +18,6 @@ mod sample;
 mod schema;
 mod versions;
 
-use std::path::Path;
-
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
@@ -174,9 +172,8 @@ impl Store for SqliteStore {
 
     async fn commit_batch(&self, lease: &Lease, batch: Batch) -> Result<Committed, StoreError> {
         self.make_indexes_if_served().await?;
-        let may_defer = !self.folder.is_served()?;
-        let (lease, now) = (*lease, self.clock.now_micros());
-        self.write(move |tx| load::commit(tx, &lease, &batch, may_defer, now)).await
+        let (lease, folder, now) = (*lease, self.folder.clone(), self.clock.now_micros());
+        self.write(move |tx| load::commit(tx, &lease, &batch, &folder, now)).await
     }
 
     async fn finish_loading(&self, lease: &Lease) -> Result<(), StoreError> {
@@ -240,29 +237,27 @@ impl Store for SqliteStore {
         })
         .await
     }
-
-    async fn check(&self) -> Result<String, StoreError> {
-        let path = self.folder.database();
-        self.write(|_| Ok(())).await?;
-        self.read(move |db| {
-            let (products, categories) = versions::totals(db)?;
-            let bytes = std::fs::metadata(&path).map_or(0, |file| file.len());
-            let place = path.display();
-            Ok(format!(
-                "SQLite {place}, schema {SCHEMA}, {products} products in {categories} categories, {} MB",
-                bytes / 1_000_000
-            ))
-        })
-        .await
-    }
 }
 
 /// The categories of the folder's database, without making or migrating one.
 pub fn peek_categories(folder: &DataFolder) -> Result<Vec<Category>, StoreError> {
-    let path: &Path = &folder.database();
-    if !path.exists() {
-        return Ok(Vec::new());
+    match connections::open_for_looking(&folder.database())? {
+        Some(db) if !schema::is_empty(&db)? => lists::categories(&db),
+        _ => Ok(Vec::new()),
     }
-    let connection = connections::open_for_reading(path)?;
-    if schema::is_empty(&connection)? { Ok(Vec::new()) } else { lists::categories(&connection) }
+}
+
+/// One line about the folder's database for the operator; `None` if there is none. Nothing
+/// is made, migrated or mended.
+pub fn inspect(folder: &DataFolder) -> Result<Option<String>, StoreError> {
+    let path = folder.database();
+    let Some(db) = connections::open_for_looking(&path)? else { return Ok(None) };
+    let schema = schema::check(&db)?;
+    let (products, categories) = versions::totals(&db)?;
+    let megabytes = std::fs::metadata(&path).map_or(0, |file| file.len()) / 1_000_000;
+    let place = path.display();
+    Ok(Some(format!(
+        "SQLite {place}, schema {schema}, {products} products in {categories} categories, \
+         {megabytes} MB"
+    )))
 }

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::Purpose;
@@ -41,7 +41,7 @@ pub(super) fn open_for_writing(path: &Path, purpose: Purpose) -> Result<Connecti
     };
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "page_size", PAGE_BYTES)?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
+    switch_to_wal(&connection)?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "cache_size", -i64::from(cache_kib))?;
     connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
@@ -53,6 +53,23 @@ pub(super) fn open_for_writing(path: &Path, purpose: Purpose) -> Result<Connecti
     Ok(connection)
 }
 
+/// Changing the journal fails at once while another process does the same, without the busy
+/// timeout: several may start on a new file at the same moment.
+fn switch_to_wal(connection: &Connection) -> Result<(), StoreError> {
+    let until = Instant::now() + BUSY_TIMEOUT;
+    loop {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(e)
+                if e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && Instant::now() < until =>
+            {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            switched => return Ok(switched?),
+        }
+    }
+}
+
 pub(super) fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
@@ -61,6 +78,25 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
     // Every list in every order, as three statements each.
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+/// Opens a database only to look at it; `None` if there is none. Where nobody has it open, it
+/// is looked at as a file that does not change, which leaves no files beside it.
+pub(super) fn open_for_looking(path: &Path) -> Result<Option<Connection>, StoreError> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    if Path::new(&wal).exists() {
+        return open_for_reading(path).map(Some);
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    let name: String = form_urlencoded::byte_serialize(path.as_os_str().as_encoded_bytes())
+        .map(|part| if part == "+" { "%20" } else { part })
+        .collect();
+    let absolute = name.replace("%2F", "/");
+    Ok(Some(Connection::open_with_flags(format!("file:{absolute}?immutable=1"), flags)?))
 }
 
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;

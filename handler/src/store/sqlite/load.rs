@@ -1,20 +1,20 @@
 //! A batch of an import, applied in one transaction.
 
-use std::collections::BTreeSet;
-
 use rusqlite::{CachedStatement, OptionalExtension as _, Transaction, params};
 
-use super::{deferral, marks::Marks, product_rows, runs, sample, versions::Touched};
-use crate::catalog::{Category, CategoryName, Count, Money, Product, Stars, WebUrl};
+use super::{
+    deferral, folder::DataFolder, marks::Marks, product_rows, runs, sample, versions::Touched,
+};
+use crate::catalog::{Category, CategoryId, CategoryName, Count, Money, Product, Stars, WebUrl};
 use crate::store::{Batch, Committed, Counts, Lease, ProductColumns, Rows, StoreError};
 
-/// Applies the batch behind the fence. `may_defer`: nobody serves from the folder, so a load
-/// into an empty table may put the indexes off.
+/// Applies the batch behind the fence. A load into an empty table puts the indexes off if
+/// nobody serves from the folder.
 pub(super) fn commit(
     tx: &Transaction<'_>,
     lease: &Lease,
     batch: &Batch,
-    may_defer: bool,
+    folder: &DataFolder,
     now: i64,
 ) -> Result<Committed, StoreError> {
     let source = runs::pass_fence(tx, lease, batch, now)?;
@@ -30,9 +30,9 @@ pub(super) fn commit(
     };
     let mut marks = Marks::of(tx, lease.run);
     let categories_made = match &batch.rows {
-        Rows::Products { rows, columns } => {
-            let made = make_categories(tx, rows, &mut touched)?;
-            if may_append(tx, lease, batch, may_defer, now)? {
+        Rows::Products { rows, columns, categories } => {
+            let made = make_categories(tx, categories, &mut touched)?;
+            if may_append(tx, lease, batch, folder, now)? {
                 append(tx, rows, &mut touched)?;
                 counts.loaded += rows.len() as u64;
             } else {
@@ -57,10 +57,11 @@ fn may_append(
     tx: &Transaction<'_>,
     lease: &Lease,
     batch: &Batch,
-    may_defer: bool,
+    folder: &DataFolder,
     now: i64,
 ) -> Result<bool, StoreError> {
-    if batch.start == 0 && may_defer && is_empty(tx)? {
+    // Asked within the transaction: a server that comes now settles behind it.
+    if batch.start == 0 && is_empty(tx)? && !folder.is_served()? {
         deferral::begin(tx, lease.run)?;
     }
     let is_ours = deferral::owner(tx)? == Some(lease.run);
@@ -93,20 +94,18 @@ fn is_empty(tx: &Transaction<'_>) -> Result<bool, StoreError> {
     Ok(row.is_none())
 }
 
-/// Makes the categories that products mention and nothing has named. Asked of the rows and
-/// not of whoever read them: a category that was there then may be gone by now.
+/// Makes the categories that products mention and that are not there.
 fn make_categories(
     tx: &Transaction<'_>,
-    products: &[Product],
+    mentioned: &[CategoryId],
     touched: &mut Touched,
 ) -> Result<u32, StoreError> {
     let mut make = tx.prepare_cached(
         "-- load.make_category
          INSERT INTO categories (id, name) VALUES (?1, ?2) ON CONFLICT (id) DO NOTHING",
     )?;
-    let mentioned: BTreeSet<_> = products.iter().map(|product| product.category_id).collect();
     let mut count = 0;
-    for Category { id, name } in mentioned.into_iter().map(Category::unnamed) {
+    for Category { id, name } in mentioned.iter().copied().map(Category::unnamed) {
         if make.execute((id.get(), name.as_str()))? > 0 {
             touched.category(id);
             count += 1;

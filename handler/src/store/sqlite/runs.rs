@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_mins(1);
 
 const COLUMNS: &str = "id, source, etag, attempt, state, size, byte_offset, line, columns, digest, \
      rows_read, rows_loaded, rows_replaced, rows_rejected, categories_made, errors, error, \
-     created_at, ended_at, lease_until";
+     created_at, ended_at, lease_until, rejects_max";
 
 /// See [`crate::store::Store::claim_run`].
 pub(super) fn claim(tx: &Transaction<'_>, claim: &Claim, now: i64) -> Result<Claimed, StoreError> {
@@ -34,9 +34,9 @@ pub(super) fn claim(tx: &Transaction<'_>, claim: &Claim, now: i64) -> Result<Cla
             if claim.how == HowStarted::Delivered && lease_until > now {
                 return Ok(Claimed::HeldElsewhere(Box::new(run)));
             }
-            take(tx, run.id, now)
+            take(tx, claim, run.id, now)
         }
-        RunState::Failed if claim.how != HowStarted::Again => take(tx, run.id, now),
+        RunState::Failed if claim.how != HowStarted::Again => take(tx, claim, run.id, now),
         _ if claim.how == HowStarted::Again => begin(tx, claim, run.attempt + 1, now),
         _ => Ok(Claimed::Ended(Box::new(run))),
     }
@@ -55,7 +55,7 @@ fn begin(
          VALUES (?1, ?2, ?3, 'loading', ?4, ?5)",
         params![claim.source, claim.etag, attempt, claim.size, now],
     )?;
-    take(tx, RunId(tx.last_insert_rowid()), now)
+    take(tx, claim, RunId(tx.last_insert_rowid()), now)
 }
 
 /// A new state of a source ends the unfinished run of the old one.
@@ -71,14 +71,16 @@ fn supersede(tx: &Transaction<'_>, source: &str, now: i64) -> Result<(), StoreEr
 }
 
 /// Draws a new token, which shuts out whoever had the run before.
-fn take(tx: &Transaction<'_>, id: RunId, now: i64) -> Result<Claimed, StoreError> {
+fn take(tx: &Transaction<'_>, claim: &Claim, id: RunId, now: i64) -> Result<Claimed, StoreError> {
     let token = Uuid::new_v4();
+    let is_by_hand = claim.how != HowStarted::Delivered;
     tx.execute(
         "-- runs.take
          UPDATE import_run SET lease_token = ?2, lease_until = ?3, ended_at = NULL,
-             state = CASE state WHEN 'failed' THEN 'loading' ELSE state END
+             state = CASE state WHEN 'failed' THEN 'loading' ELSE state END,
+             rejects_max = CASE WHEN ?4 THEN ?5 ELSE rejects_max END
          WHERE id = ?1",
-        params![id.0, token.to_string(), now + micros_of(LEASE)],
+        params![id.0, token.to_string(), now + micros_of(LEASE), is_by_hand, claim.rejects_max],
     )?;
     let run = find(tx, id)?.ok_or(StoreError::RunLost)?;
     Ok(Claimed::Ours(Box::new(run), Lease { run: id, token }))
@@ -302,6 +304,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Result<(Run, i64), StoreError>> {
             digest: row.get(9)?,
         },
         counts: read_counts(row, 10)?,
+        rejects_max: row.get(20)?,
         categories_made: row.get(14)?,
         errors: row.get(15)?,
         error: row.get(16)?,

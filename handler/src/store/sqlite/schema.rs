@@ -53,6 +53,13 @@ pub(super) fn migrate(connection: &mut Connection, clock: &Clock) -> Result<(), 
     Ok(())
 }
 
+/// The database's schema, if this handler can work with it.
+pub(super) fn check(db: &Connection) -> Result<i64, StoreError> {
+    let schema = schema_of(db)?.unwrap_or(0);
+    refuse_newer(db, schema)?;
+    Ok(schema)
+}
+
 /// Whether no step was applied yet.
 pub(super) fn is_empty(db: &Connection) -> Result<bool, StoreError> {
     Ok(schema_of(db)?.is_none())
