@@ -7,13 +7,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval};
 
+use crate::cache::{Cache, Limits};
 use crate::clock::Clock;
 use crate::http;
 use crate::import::maintain::{import_dropped, maintain};
 use crate::import::rejects::RejectsFolder;
 use crate::import::watch::WatchedFolder;
+use crate::question::FromStore;
+use crate::readiness::Readiness;
 use crate::sample;
 use crate::store::sqlite::folder::{DataFolder, ServingLock};
 use crate::store::sqlite::{Purpose, SqliteStore};
@@ -25,14 +28,24 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const POSTPONED: Duration = Duration::from_secs(5);
 /// CONTRACT 4: not under a host, the process maintains itself every minute.
 const MAINTAIN_EVERY: Duration = Duration::from_mins(1);
-/// How long requests may take to end once the process is told to stop.
-const DRAIN: Duration = Duration::from_secs(10);
 
 /// The parts that requests work with. Cheap to clone.
 #[derive(Clone)]
 pub struct App {
     /// Where the rows are.
     pub store: Arc<dyn Store>,
+    /// Finished answers.
+    pub cache: Arc<Cache>,
+    /// Whether the parts can be reached.
+    pub readiness: Arc<Readiness>,
+}
+
+impl App {
+    /// The parts around a store.
+    pub fn new(store: Arc<dyn Store>, limits: Limits) -> Self {
+        let origin = Arc::new(FromStore(Arc::clone(&store)));
+        Self { store, cache: Arc::new(Cache::new(origin, limits)), readiness: Arc::default() }
+    }
 }
 
 /// A serving process: the parts, and what it does besides answering.
@@ -58,14 +71,18 @@ pub enum StartError {
 
 impl Server {
     /// Opens the parts and binds the address.
-    pub async fn start(folder: &DataFolder, listen: SocketAddr) -> Result<Self, StartError> {
+    pub async fn start(
+        folder: &DataFolder,
+        listen: SocketAddr,
+        limits: Limits,
+    ) -> Result<Self, StartError> {
         // Held before the database is opened: a load that leaves indexes out must see us.
         let serving = folder.lock_for_serving()?;
         let sqlite = Arc::new(SqliteStore::open(folder, Purpose::Serving, Clock::System)?);
         let listener =
             TcpListener::bind(listen).await.map_err(|e| StartError::Listen(listen, e))?;
         Ok(Self {
-            app: App { store: Arc::<SqliteStore>::clone(&sqlite) },
+            app: App::new(Arc::<SqliteStore>::clone(&sqlite), limits),
             sqlite,
             folder: folder.clone(),
             rejects: RejectsFolder::new(folder.rejects()),
@@ -99,25 +116,9 @@ impl Server {
             self.folder,
             self.rejects,
         ));
-        let (stopping, stopped) = tokio::sync::watch::channel(());
-        let mut stopped_too = stopped.clone();
-        let serving = warp::serve(http::routes(&self.app))
-            .incoming(self.listener)
-            .graceful(async move {
-                told_to_stop().await;
-                drop(stopping);
-            })
-            .run();
-        tokio::pin!(serving);
-        tokio::select! {
-            () = &mut serving => {}
-            // The sender goes when the process is told to stop.
-            _ = stopped_too.changed() => {
-                if timeout(DRAIN, serving).await.is_err() {
-                    tracing::warn!("some requests did not end in time");
-                }
-            }
-        }
+        let polling = tokio::spawn(poll(Arc::clone(&self.app.cache)));
+        http::serve::serve(self.listener, http::filter(&self.app), told_to_stop()).await;
+        polling.abort();
         // A run in the middle of a batch goes on at its checkpoint next time.
         caretaker.abort();
     }
@@ -143,6 +144,16 @@ async fn take_care(
         }
     };
     tokio::join!(dropped, left_behind);
+}
+
+/// Keeps what the cache knows young while somebody asks, so that no reader has to wait.
+async fn poll(cache: Arc<Cache>) {
+    let mut ticks = interval(cache.poll_every());
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        cache.poll().await;
+    }
 }
 
 async fn watch(store: Arc<dyn Store>, folder: DataFolder, rejects: RejectsFolder) {

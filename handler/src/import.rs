@@ -216,7 +216,7 @@ impl Work<'_> {
         allow(&run.counts, run)?;
         let known = self.store.categories().await.map_err(Stop::Store)?;
         let categories = KnownCategories {
-            known: known.into_iter().map(|category| category.id).collect(),
+            known: known.value.into_iter().map(|category| category.id).collect(),
             made: run.categories_made,
         };
         let (from, bytes_total) = (run.checkpoint.clone(), state.size);

@@ -5,16 +5,20 @@
 //! - [`catalog`]: what the catalogue is made of: products, categories, the query of a page.
 //!   Values that cannot be wrong; no I/O.
 //! - [`store`]: the contract with the database, and SQLite keeping it.
+//! - [`cache`]: finished answers, and the versions under which they count; [`question`]: what
+//!   can be asked and how an answer is made of rows.
 //! - [`import`]: from a CSV file to rows: reading, cleaning, checking, batches, rejects; and
 //!   the folder that is watched for new files.
 //! - [`http`]: the routes, and what an error looks like to a client.
 //! - [`app`]: every long-lived part, wired once; serving until the process is told to stop.
+//! - [`readiness`]: whether the parts can be reached.
 //! - [`settings`] and [`secrets`]: what the operator said. [`telemetry`]: what we say.
 //! - [`cli`]: the commands of `handler`. [`doctor`]: each part's line for the operator.
 //! - [`generate`]: synthetic data; [`sample`]: a little of it, in the binary.
 //! - [`clock`]: the time, and one that a test can turn.
 
 pub mod app;
+pub mod cache;
 pub mod catalog;
 pub mod cli;
 pub mod clock;
@@ -22,6 +26,8 @@ pub mod doctor;
 pub mod generate;
 pub mod http;
 pub mod import;
+pub mod question;
+pub mod readiness;
 pub mod sample;
 pub mod secrets;
 pub mod settings;

@@ -7,6 +7,9 @@
 //! | `VITRINE_DATA_DIR` | `.vitrine` | embedded database, blob folder, rejects |
 //! | `VITRINE_EMBEDDED` | – | `true` allows embedded parts in production |
 //! | `AZURE_FUNCTIONS_ENVIRONMENT`, `WEBSITE_SITE_NAME` | – | tell that this is production |
+//! | `CACHE_TTL_SECONDS` | 1800 | life of a cached page, ± 10 % |
+//! | `CACHE_STALENESS_MS` | 1000 | 50–4000: how old what is known of the versions may be |
+//! | `CACHE_LOCAL_BYTES` | 67108864 | size of the in-process cache |
 //! | `RUST_LOG` | `info` | log filter |
 //!
 //! The cloud's variables (`SQL_*`, `REDIS_*`, …) are known by name: one whose part
@@ -17,7 +20,11 @@
 use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::cache::Limits;
 
 /// What the program was told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +37,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// Whether this is production.
     pub production: bool,
+    /// The limits of the in-process cache.
+    pub cache: Limits,
     /// The log filter, as `RUST_LOG` has it.
     pub log_filter: Option<String>,
 }
@@ -45,7 +54,7 @@ pub struct BadSetting {
 }
 
 /// The variables that are read.
-const OURS: [&str; 7] = [
+const OURS: [&str; 10] = [
     "FUNCTIONS_CUSTOMHANDLER_PORT",
     "VITRINE_LISTEN",
     "VITRINE_DATA_DIR",
@@ -53,10 +62,13 @@ const OURS: [&str; 7] = [
     "AZURE_FUNCTIONS_ENVIRONMENT",
     "WEBSITE_SITE_NAME",
     "RUST_LOG",
+    "CACHE_TTL_SECONDS",
+    "CACHE_STALENESS_MS",
+    "CACHE_LOCAL_BYTES",
 ];
 
 /// Settings of parts that are not built, each a whole name or, with `*`, a beginning.
-const NOT_BUILT: [(&str, &str); 20] = [
+const NOT_BUILT: [(&str, &str); 17] = [
     ("KEY_VAULT_URL", "Key Vault"),
     ("AZURE_CLIENT_ID", "the managed identity"),
     ("SQL_*", "Azure SQL"),
@@ -70,10 +82,7 @@ const NOT_BUILT: [(&str, &str); 20] = [
     ("TRUSTED_PROXY_HEADER", "users and tokens"),
     ("IMPORT_CONTAINER", "Blob Storage"),
     ("IMPORT_STORAGE_*", "Blob Storage"),
-    ("CACHE_TTL_SECONDS", "the cache"),
-    ("CACHE_STALENESS_MS", "the cache"),
-    ("CACHE_LOCAL_BYTES", "the cache"),
-    ("CACHE_PREFIX", "the cache"),
+    ("CACHE_PREFIX", "the shared cache"),
     ("APPLICATIONINSIGHTS_CONNECTION_STRING", "Application Insights"),
     ("OTEL_SERVICE_NAME", "Application Insights"),
     ("FIREBASE_AUTH_EMULATOR_HOST", "Firebase Authentication"),
@@ -111,6 +120,13 @@ impl Settings {
             Some(port) => SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
             None => listen(given("VITRINE_LISTEN").unwrap_or("127.0.0.1:7071"))?,
         };
+        let number = |name: &str, default: u64, range: RangeInclusive<u64>| match given(name) {
+            None => Ok(default),
+            Some(text) => text.parse().ok().filter(|n| range.contains(n)).ok_or_else(|| {
+                let (low, high) = range.into_inner();
+                bad(name, format!("must be a whole number between {low} and {high}"))
+            }),
+        };
         let settings = Self {
             listen,
             under_host: port.is_some(),
@@ -118,6 +134,11 @@ impl Settings {
             production: given("WEBSITE_SITE_NAME").is_some()
                 || given("AZURE_FUNCTIONS_ENVIRONMENT")
                     .is_some_and(|name| name.eq_ignore_ascii_case("production")),
+            cache: Limits {
+                ttl: Duration::from_secs(number("CACHE_TTL_SECONDS", 1_800, 1..=31_536_000)?),
+                staleness: Duration::from_millis(number("CACHE_STALENESS_MS", 1_000, 50..=4_000)?),
+                bytes: number("CACHE_LOCAL_BYTES", 67_108_864, 0..=1 << 40)?,
+            },
             log_filter: given("RUST_LOG").map(str::to_owned),
         };
         let allowed = given("VITRINE_EMBEDDED").map(truth).transpose()?.unwrap_or(false);
@@ -231,6 +252,10 @@ mod tests {
             ("FUNCTIONS_CUSTOMHANDLER_PORT", "0"),
             ("FUNCTIONS_CUSTOMHANDLER_PORT", "70000"),
             ("VITRINE_EMBEDDED", "yes"),
+            ("CACHE_STALENESS_MS", "49"),
+            ("CACHE_STALENESS_MS", "4001"),
+            ("CACHE_TTL_SECONDS", "0"),
+            ("CACHE_LOCAL_BYTES", "-1"),
         ] {
             assert_eq!(read(&[(variable, value)]).unwrap_err().variable, variable, "{value}");
         }

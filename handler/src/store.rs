@@ -8,8 +8,11 @@
 pub mod import_run;
 pub mod sqlite;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
+use crate::cache::versions::{Version, Versions};
 use crate::catalog::{Asin, Category, CategoryCount, PageQuery, Position, Product};
 pub use import_run::{
     Batch, Checkpoint, Claim, Claimed, Committed, Counts, End, HowStarted, Lease, ProductColumns,
@@ -21,17 +24,21 @@ pub use import_run::{
 pub trait Store: Send + Sync {
     /// One page of the list that `query` names, by keyset: a page costs the same however
     /// deep it is, and rows that come or go meanwhile neither repeat nor hide others.
-    /// `None` if the query's category is not known.
-    async fn page(&self, query: &PageQuery) -> Result<Option<Page>, StoreError>;
+    /// `None` if the query's category is not known. The version is that of the category, or
+    /// of the catalogue where there is none.
+    async fn page(&self, query: &PageQuery) -> Result<Read<Option<Page>>, StoreError>;
 
     /// The product with this key.
     async fn product(&self, asin: &Asin) -> Result<Option<Product>, StoreError>;
 
     /// All categories by id.
-    async fn categories(&self) -> Result<Vec<Category>, StoreError>;
+    async fn categories(&self) -> Result<Read<Vec<Category>>, StoreError>;
 
     /// The categories that have products, most first, ties by id; costs nothing per product.
-    async fn category_counts(&self) -> Result<Vec<CategoryCount>, StoreError>;
+    async fn category_counts(&self) -> Result<Read<Vec<CategoryCount>>, StoreError>;
+
+    /// The whole version table. Cheap to ask for while nothing is written.
+    async fn versions(&self) -> Result<Arc<Versions>, StoreError>;
 
     /// Starts the run of a source's state, takes up an unfinished one, or tells why there
     /// is nothing to do. A new state of the same source supersedes an unfinished run.
@@ -71,6 +78,15 @@ pub trait Store: Send + Sync {
 
     /// Whether nothing was ever imported into this store.
     async fn is_unused(&self) -> Result<bool, StoreError>;
+}
+
+/// Rows, and the version under which they count: read before them or in the same moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Read<T> {
+    /// What was read.
+    pub value: T,
+    /// The version of the row of the version table that the value depends on.
+    pub version: Version,
 }
 
 /// A page of products.

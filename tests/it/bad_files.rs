@@ -58,7 +58,7 @@ async fn files_that_are_no_such_files_fail_by_name_and_change_nothing() {
     assert!(tried.fails("noise.bin", [0x7f, b'E', 0, 0xff]).await.contains("unknown header"));
     let endless = format!("\"{}", "x".repeat(100_000));
     assert!(tried.fails("endless.csv", endless).await.contains("64 KiB"));
-    assert!(tried.store.categories().await.unwrap().is_empty());
+    assert!(tried.store.categories().await.unwrap().value.is_empty());
     let run = tried.store.run(RunId(1)).await.unwrap().unwrap();
     assert_eq!((run.state, run.counts), (RunState::Failed, Counts::default()));
 }

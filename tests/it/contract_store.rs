@@ -129,7 +129,7 @@ fn list(category: Option<u32>, sort: Sort, limit: usize) -> PageQuery {
 pub async fn walk(store: &Arc<dyn Store>, mut query: PageQuery) -> Vec<Product> {
     let mut all = Vec::new();
     loop {
-        let page = store.page(&query).await.unwrap().unwrap();
+        let page = store.page(&query).await.unwrap().value.unwrap();
         let is_last = page.next.is_none();
         assert!(is_last || page.products.len() == query.limit.get());
         all.extend(page.products);
@@ -190,7 +190,7 @@ async fn a_list_is_walked_whole_in_every_order(_: Subject) {
                         }
                         expected.sort_by_key(|product| sort_key(product, sort));
                         let query = list(category, sort, limit);
-                        let total = subject.store.page(&query).await.unwrap().unwrap().total;
+                        let total = subject.store.page(&query).await.unwrap().value.unwrap().total;
                         prop_assert_eq!(total, expected.len() as u64);
                         prop_assert_eq!(walk(&subject.store, query).await, expected);
                     }
@@ -209,7 +209,7 @@ async fn rows_that_come_and_go_neither_repeat_nor_hide_others(subject: Subject) 
     };
     load(store, "a", some(0..50)).await;
     let mut query = list(None, Sort::Price, 10);
-    let first = store.page(&query).await.unwrap().unwrap();
+    let first = store.page(&query).await.unwrap().value.unwrap();
     // Meanwhile rows come before, at and behind the place, and one that was shown moves on.
     load(store, "b", some(50..60)).await;
     load(store, "c", vec![product("A000", Some(0), 1), product("B000", Some(3), 1)]).await;
@@ -225,8 +225,8 @@ async fn an_unknown_category_has_no_page_and_an_empty_one_an_empty_page(subject:
     let store = &subject.store;
     load(store, "a", vec![product("B1", None, 1)]).await;
     load(store, "b", vec![product("B1", None, 2)]).await;
-    assert!(store.page(&list(Some(3), Sort::Asin, 1)).await.unwrap().is_none());
-    let empty = store.page(&list(Some(1), Sort::Price, 1)).await.unwrap().unwrap();
+    assert!(store.page(&list(Some(3), Sort::Asin, 1)).await.unwrap().value.is_none());
+    let empty = store.page(&list(Some(1), Sort::Price, 1)).await.unwrap().value.unwrap();
     assert_eq!((empty.products.len(), empty.next, empty.total), (0, None, 0));
 }
 
@@ -235,11 +235,11 @@ async fn counts_follow_products_that_move(subject: Subject) {
     load(store, "a", (0..9).map(|i| product(&format!("B{i}"), None, 1 + i % 3)).collect()).await;
     load(store, "b", vec![product("B0", None, 3), product("B3", None, 3), product("C", None, 9)])
         .await;
-    let counts = store.category_counts().await.unwrap();
+    let counts = store.category_counts().await.unwrap().value;
     let counts: Vec<_> = counts.iter().map(|c| (c.category_id, c.total_products)).collect();
     assert_eq!(counts, [(3, 5), (2, 3), (1, 1), (9, 1)]);
-    assert_eq!(store.page(&list(None, Sort::Asin, 1)).await.unwrap().unwrap().total, 10);
-    let ids: Vec<_> = store.categories().await.unwrap().iter().map(|c| c.id.get()).collect();
+    assert_eq!(store.page(&list(None, Sort::Asin, 1)).await.unwrap().value.unwrap().total, 10);
+    let ids: Vec<_> = store.categories().await.unwrap().value.iter().map(|c| c.id.get()).collect();
     assert_eq!(ids, [1, 2, 3, 9]);
 }
 

@@ -46,8 +46,14 @@ async fn what_the_file_says_is_what_the_catalogue_has() {
     assert_eq!((second.price, second.is_best_seller), (None, None), "empty is not known");
     let third = find(&store, "B3").await.unwrap();
     assert_eq!(third.price.map(Money::hundredths), Some(0), "nought stays nought");
-    let names: Vec<_> =
-        store.categories().await.unwrap().iter().map(|c| c.name.as_str().to_owned()).collect();
+    let names: Vec<_> = store
+        .categories()
+        .await
+        .unwrap()
+        .value
+        .iter()
+        .map(|c| c.name.as_str().to_owned())
+        .collect();
     assert_eq!(names, ["Category 7"]);
 }
 
@@ -63,9 +69,9 @@ async fn the_order_of_the_two_files_does_not_matter() {
         let (first, second) = if products_first { (&one, &two) } else { (&two, &one) };
         folder.import(&store, first).await.unwrap();
         folder.import(&store, second).await.unwrap();
-        let listed = store.categories().await.unwrap();
+        let listed = store.categories().await.unwrap().value;
         assert_eq!(listed[0].name.as_str(), "Lamps & Shades");
-        results.push((listed, all(&store).await, store.category_counts().await.unwrap()));
+        results.push((listed, all(&store).await, store.category_counts().await.unwrap().value));
     }
     assert_eq!(results[0], results[1]);
 }
@@ -176,7 +182,7 @@ async fn a_file_makes_a_thousand_categories_and_no_more() {
     let named = "id,category_name\n5000,One more\n5001,Too many\n1,Lamps\n";
     let run = folder.import(&store, &folder.file("c.csv", named)).await.unwrap();
     assert_eq!(run.counts, counts(3, 2, 0, 1));
-    assert_eq!(store.categories().await.unwrap().len(), 2_000);
+    assert_eq!(store.categories().await.unwrap().value.len(), 2_000);
 }
 
 /// A run that is cut after its first batch ends like one that was not, though rows that were
@@ -206,7 +212,7 @@ async fn what_is_made_does_not_depend_on_where_a_run_was_cut() {
             importing.abort();
         }
         let run = folder.import(&store, &file).await.unwrap();
-        let categories = store.categories().await.unwrap().len();
+        let categories = store.categories().await.unwrap().value.len();
         ends.push((run.counts, run.categories_made, categories, find(&store, "Z").await));
     }
     assert_eq!(ends[0], ends[1]);
@@ -266,7 +272,7 @@ async fn the_sample_goes_when_a_file_of_ones_own_is_loaded() {
     assert!(!store.is_unused().await.unwrap());
     let sample = all(&store).await;
     assert!(sample.len() >= 100 && sample.iter().all(|p| p.asin.as_str().starts_with("SAMPLE")));
-    let ids: Vec<_> = store.categories().await.unwrap().iter().map(|c| c.id.get()).collect();
+    let ids: Vec<_> = store.categories().await.unwrap().value.iter().map(|c| c.id.get()).collect();
     assert_eq!(ids, [1, 2, 3, 4, 5]);
 
     let bad = folder.file("bad.csv", "colour\nred\n");
@@ -280,6 +286,7 @@ async fn the_sample_goes_when_a_file_of_ones_own_is_loaded() {
         .category_counts()
         .await
         .unwrap()
+        .value
         .into_iter()
         .map(|count| (count.category_name, count.total_products))
         .collect();

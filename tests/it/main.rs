@@ -8,10 +8,13 @@
 mod support;
 
 mod bad_files;
+mod cache;
+mod cache_protocol;
 mod command_line;
 mod contract_store;
 mod data_set;
 mod http;
+mod http_semantics;
 mod imports;
 mod kills;
 mod sqlite;

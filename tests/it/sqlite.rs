@@ -172,7 +172,7 @@ async fn what_was_appended_twice_is_settled_at_the_end() {
         .collect();
     let expected = [("B1", Some(3), 3), ("B2", Some(2), 2), ("B3", None, 2)];
     assert_eq!(listed, expected.map(|(asin, price, category)| (asin.to_owned(), price, category)));
-    let counts = store.category_counts().await.unwrap();
+    let counts = store.category_counts().await.unwrap().value;
     let counts: Vec<_> = counts.iter().map(|c| (c.category_id, c.total_products)).collect();
     assert_eq!(counts, [(2, 2), (3, 1)]);
 }
@@ -189,7 +189,7 @@ async fn a_server_settles_before_it_serves() {
     store.commit_batch(&lease, batch(1, 2, vec![product("B1", Some(2), 1)])).await.unwrap();
     let _serving = folder.data.lock_for_serving().unwrap();
     let server = SqliteStore::open(&folder.data, Purpose::Serving, Clock::System).unwrap();
-    let page = server.page(&PageQuery::parse("").unwrap()).await.unwrap().unwrap();
+    let page = server.page(&PageQuery::parse("").unwrap()).await.unwrap().value.unwrap();
     assert_eq!((page.products.len(), page.total), (2, 2));
     store.commit_batch(&lease, batch(2, 3, vec![product("B2", Some(3), 1)])).await.unwrap();
     let counts = store.run(run.id).await.unwrap().unwrap().counts;
@@ -206,7 +206,7 @@ async fn another_run_settles_before_it_writes() {
     let (_, second) = begin(&store, "b", "1").await;
     store.commit_batch(&second, batch(0, 1, vec![product("B1", Some(2), 1)])).await.unwrap();
     store.commit_batch(&first, batch(1, 2, vec![product("B1", Some(3), 1)])).await.unwrap();
-    let page = store.page(&PageQuery::parse("").unwrap()).await.unwrap().unwrap();
+    let page = store.page(&PageQuery::parse("").unwrap()).await.unwrap().value.unwrap();
     assert_eq!((page.products.len(), page.total), (1, 1));
     assert_eq!(page.products[0].price.map(Money::hundredths), Some(3));
 }
@@ -256,5 +256,5 @@ async fn counting_categories_does_not_read_products() {
     let store: Arc<dyn Store> = folder.store();
     load(&store, "a", vec![product("B1", None, 1)]).await;
     direct(&folder).execute_batch("ALTER TABLE products RENAME TO hidden").unwrap();
-    assert_eq!(store.category_counts().await.unwrap().len(), 1);
+    assert_eq!(store.category_counts().await.unwrap().value.len(), 1);
 }

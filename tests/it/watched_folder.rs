@@ -62,21 +62,25 @@ async fn a_file_dropped_while_the_database_is_locked_is_imported_afterwards() {
     until(&counts, |now| products_in_all(now) == 50).await;
 }
 
+/// CONTRACT 6.1: within the bound of a second, though the server has the old answer at hand.
 #[tokio::test]
 async fn an_import_beside_a_server_is_seen_by_it() {
     let folder = TestFolder::new();
     let serving = Serving::start(folder.data.path());
+    let counts = format!("{}/category/count", serving.url);
+    until(&counts, |now| products_in_all(now) == 200).await;
     let file = folder.file("a.csv", many(5_000));
     let Output { status, .. } = run(handler(folder.data.path()).arg("import").arg(&file));
+    let ended = Instant::now();
     assert!(status.success());
-    // CONTRACT 6.1: within the bound; without a cache it is the very next answer.
-    let counts: Value = reqwest::get(format!("{}/category/count", serving.url))
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
-    assert_eq!(products_in_all(&counts), 5_000);
+    loop {
+        let asked = Instant::now();
+        let now: Value = reqwest::get(&counts).await.unwrap().json().await.unwrap();
+        if products_in_all(&now) == 5_000 {
+            break;
+        }
+        assert!(asked - ended < Duration::from_secs(1), "older than the bound: {now}");
+    }
 }
 
 #[tokio::test]

@@ -1,12 +1,21 @@
 //! A server of the test's own, in this process, on a port of the system's choice.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use reqwest::{Client, Response};
 use tokio::task::JoinHandle;
 use vitrine::app::Server;
+use vitrine::cache::Limits;
 
 use super::TestFolder;
+
+/// The defaults of the settings.
+pub const LIMITS: Limits = Limits {
+    ttl: Duration::from_mins(30),
+    staleness: Duration::from_secs(1),
+    bytes: 64 * 1_024 * 1_024,
+};
 
 pub struct TestApp {
     _folder: TestFolder,
@@ -17,8 +26,9 @@ pub struct TestApp {
 
 impl TestApp {
     pub async fn start_in(folder: TestFolder) -> Self {
-        let server =
-            Server::start(&folder.data, SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+        let server = Server::start(&folder.data, SocketAddr::from(([127, 0, 0, 1], 0)), LIMITS)
+            .await
+            .unwrap();
         let url = format!("http://{}", server.address().unwrap());
         let server = tokio::spawn(server.run());
         Self { _folder: folder, url, client: Client::new(), server }

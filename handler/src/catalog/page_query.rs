@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::{Asin, CategoryId, Invalid, cursor};
 
 /// One page of the catalogue: which products, in which order, from where on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PageQuery {
     /// Only this category; all of them if `None`.
     pub category: Option<CategoryId>,
@@ -94,7 +94,7 @@ impl Default for Limit {
 }
 
 /// A place in an ordered list: right behind the product with this key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Position {
     /// The last product's value of the sort column, in its stored unit; `None`
     /// where it was unknown, and always in the order by asin.
@@ -147,6 +147,12 @@ impl PageQuery {
         }
         let _ = write!(link, "cursor={}", cursor::encode(after, self));
         link
+    }
+
+    /// The query as a text: the same for equal queries, another for others.
+    pub fn name(&self) -> String {
+        let after = self.after.map_or_else(String::new, |after| cursor::encode(&after, self));
+        format!("{}/{}/{after}", self.list_name(), self.limit.get())
     }
 
     /// What a cursor is bound to: the same text for every page of one list.

@@ -7,10 +7,11 @@ use crate::store::sqlite::folder::DataFolder;
 
 pub(super) async fn run(settings: Settings) -> Result<(), Failure> {
     let folder = DataFolder::make(&settings.data_dir)?;
-    let server = Server::start(&folder, settings.listen).await.map_err(|e| match e {
-        StartError::Store(e) => e.into(),
-        listen @ StartError::Listen(..) => Failure::new(listen),
-    })?;
+    let server =
+        Server::start(&folder, settings.listen, settings.cache).await.map_err(|e| match e {
+            StartError::Store(e) => e.into(),
+            listen @ StartError::Listen(..) => Failure::new(listen),
+        })?;
     server.load_sample().await?;
     let address = server.address().map_err(Failure::new)?;
     if !settings.under_host {
@@ -31,6 +32,7 @@ fn greet(folder: &DataFolder, url: &str) {
         "/category/name?category_id=3",
         "/category/count",
         "/health",
+        "/health/ready",
     ] {
         println!("  {url}{path}");
     }

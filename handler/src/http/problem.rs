@@ -3,14 +3,12 @@
 //! `Display` is public: it is the `detail` that a client reads. Whatever must stay in the
 //! logs (SQL, paths, driver text) is reachable only through `source()`.
 
-use std::convert::Infallible;
 use std::error::Error as _;
 use std::sync::Arc;
 
 use serde::Serialize;
-use warp::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use warp::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use warp::http::{HeaderValue, StatusCode};
-use warp::reject::{MethodNotAllowed, Rejection};
 use warp::reply::Response;
 
 use crate::catalog::Invalid;
@@ -33,6 +31,8 @@ pub(super) enum ApiError {
     NotFound,
     #[error("this path takes GET and HEAD")]
     MethodNotAllowed,
+    #[error("this path answers in application/json")]
+    NotAcceptable,
     /// Nothing was changed, so the same request may be sent again.
     #[error("the catalogue cannot be reached, try again shortly")]
     Unavailable(#[source] Arc<StoreError>),
@@ -66,6 +66,7 @@ impl ApiError {
             Self::MethodNotAllowed => {
                 (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed")
             }
+            Self::NotAcceptable => (StatusCode::NOT_ACCEPTABLE, "not-acceptable", "Not acceptable"),
             Self::Unavailable(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "A part is away")
             }
@@ -91,6 +92,7 @@ impl ApiError {
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         match self {
             Self::MethodNotAllowed => {
                 headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -104,13 +106,9 @@ impl ApiError {
     }
 }
 
-impl From<StoreError> for ApiError {
-    fn from(error: StoreError) -> Self {
-        if error.may_pass() {
-            Self::Unavailable(Arc::new(error))
-        } else {
-            Self::Internal(Arc::new(error))
-        }
+impl From<Arc<StoreError>> for ApiError {
+    fn from(error: Arc<StoreError>) -> Self {
+        if error.may_pass() { Self::Unavailable(error) } else { Self::Internal(error) }
     }
 }
 
@@ -124,14 +122,4 @@ impl From<Invalid> for ApiError {
     fn from(fault: Invalid) -> Self {
         Self::Invalid(vec![fault])
     }
-}
-
-/// What routing refuses: a known path asked in another way, or an unknown path.
-pub(super) async fn of_rejection(rejection: Rejection) -> Result<Response, Infallible> {
-    let error = if rejection.find::<MethodNotAllowed>().is_some() {
-        ApiError::MethodNotAllowed
-    } else {
-        ApiError::NotFound
-    };
-    Ok(error.respond(None))
 }

@@ -1,48 +1,52 @@
-//! `GET /products` and `GET /products/{asin}`.
+//! Requests about products and categories as questions, and what their absence means.
 
 use percent_encoding::percent_decode_str;
-use warp::http::HeaderValue;
-use warp::http::header::LINK;
-use warp::reply::Response;
 
 use super::problem::ApiError;
-use super::respond::{json_bytes, or_problem};
-use crate::app::App;
-use crate::catalog::{Asin, CategoryId, PageQuery, write_json_array};
+use crate::catalog::{Asin, CategoryId, Invalid, PageQuery};
+use crate::question::Question;
 
-/// One page of the catalogue. Where it goes on stands in `Link`, how many products the
-/// whole list has in `X-Total-Count`.
-pub(super) async fn list(raw_query: String, app: App) -> Response {
-    or_problem(page(&raw_query, &app).await, "/products")
+/// `GET /products`
+pub(super) fn page(raw_query: &str) -> Result<Question, ApiError> {
+    Ok(Question::Page(PageQuery::parse(raw_query)?))
 }
 
-/// One product.
-pub(super) async fn show(asin: String, app: App) -> Response {
-    or_problem(product(&asin, &app).await, &format!("/products/{asin}"))
+/// `GET /products/{asin}`
+pub(super) fn product(segment: &str) -> Result<Question, ApiError> {
+    let segment = percent_decode_str(segment).decode_utf8_lossy();
+    Ok(Question::Product(Asin::parse(&segment)?))
 }
 
-async fn page(raw_query: &str, app: &App) -> Result<Response, ApiError> {
-    let query = PageQuery::parse(raw_query)?;
-    let page = app
-        .store
-        .page(&query)
-        .await?
-        .ok_or_else(|| ApiError::UnknownCategory(query.category.map_or(0, CategoryId::get)))?;
-    let mut response = json_bytes(write_json_array(&page.products));
-    let headers = response.headers_mut();
-    headers.insert("x-total-count", HeaderValue::from(page.total));
-    if let Some(next) = &page.next {
-        let link = format!("<{}>; rel=\"next\"", query.link_after(next));
-        headers.insert(LINK, HeaderValue::try_from(link).expect("a link is ASCII"));
+/// `GET /category/name?category_id=`
+pub(super) fn category_id(raw_query: &str) -> Result<CategoryId, Invalid> {
+    let mut given = None;
+    for (name, value) in form_urlencoded::parse(raw_query.as_bytes()) {
+        match name.as_ref() {
+            "code" | "clientId" => {}
+            "category_id" if given.is_none() => given = Some(value),
+            "category_id" => return Err(Invalid::new("category_id", "must be given only once")),
+            unknown => {
+                let unknown: String = unknown.chars().take(40).collect();
+                return Err(Invalid::new("query", format!("there is no parameter `{unknown}`")));
+            }
+        }
     }
-    Ok(response)
+    CategoryId::parse("category_id", &given.unwrap_or_default())
 }
 
-async fn product(asin: &str, app: &App) -> Result<Response, ApiError> {
-    let asin = Asin::parse(&percent_decode_str(asin).decode_utf8_lossy())?;
-    let product = app.store.product(&asin).await?;
-    let product = product.ok_or_else(|| ApiError::NoSuchProduct(asin.to_string()))?;
-    let mut body = Vec::with_capacity(400);
-    product.write_json(&mut body);
-    Ok(json_bytes(body))
+/// A list is absent only if its category is.
+pub(super) fn no_page(question: &Question) -> ApiError {
+    let category = match question {
+        Question::Page(query) => query.category,
+        Question::CategoryName(id) => Some(*id),
+        _ => None,
+    };
+    category.map_or(ApiError::NotFound, |id| ApiError::UnknownCategory(id.get()))
+}
+
+pub(super) fn no_product(question: &Question) -> ApiError {
+    match question {
+        Question::Product(asin) => ApiError::NoSuchProduct(asin.to_string()),
+        _ => ApiError::NotFound,
+    }
 }

@@ -1,30 +1,104 @@
-//! Values as responses.
+//! Answers as responses.
+
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
-use warp::http::HeaderValue;
-use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use warp::http::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LINK, VARY,
+};
+use warp::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use warp::reply::Response;
 
-use super::problem::ApiError;
+use crate::cache::encoding::Encoding;
+use crate::cache::{Outcome, Reply};
 
 /// A catalogue answer: a client keeps it and asks each time whether it still counts.
 const CATALOGUE: HeaderValue = HeaderValue::from_static("public, no-cache");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const VARIES: HeaderValue = HeaderValue::from_static("accept, accept-encoding");
+const HIT: HeaderValue = HeaderValue::from_static("vitrine; hit");
+const MISS: HeaderValue = HeaderValue::from_static("vitrine; fwd=miss");
+const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
+/// Longer ones are replaced: an id goes into logs.
+const REQUEST_ID_MAX: usize = 128;
 
-/// A value as JSON.
-pub(super) fn json(value: &impl Serialize) -> Response {
-    json_bytes(serde_json::to_vec(value).expect("answers are made of texts, numbers and lists"))
-}
+/// A cached answer; 304 and no body if the client has it.
+pub(super) async fn answer(reply: &Reply, asked: &HeaderMap) -> Response {
+    let answer = &reply.answer;
+    let accepted = asked.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
+    let encoding = Encoding::choose(accepted, answer.bytes());
+    let is_known = asked
+        .get_all(IF_NONE_MATCH)
+        .iter()
+        .any(|value| value.to_str().is_ok_and(|tags| answer.is_named_by(tags)));
 
-/// JSON that is written already.
-pub(super) fn json_bytes(body: Vec<u8>) -> Response {
-    let mut response = Response::new(body.into());
+    let mut response = if is_known {
+        let mut response = Response::new(warp::hyper::body::Bytes::new().into());
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        response
+    } else {
+        let mut response = Response::new(answer.body(encoding).await.into());
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, JSON);
+        if let Some(name) = encoding.header() {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static(name));
+        }
+        if let Some(total) = &answer.total {
+            headers.insert(TOTAL_COUNT, total.clone());
+        }
+        if let Some(link) = &answer.link {
+            headers.insert(LINK, link.clone());
+        }
+        response
+    };
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(ETAG, answer.etag(encoding).clone());
     headers.insert(CACHE_CONTROL, CATALOGUE);
+    headers.insert(VARY, VARIES);
+    headers.insert(CACHE_STATUS, status(reply.outcome));
     response
 }
 
-/// The answer, or the error as a problem document about `instance`.
-pub(super) fn or_problem(result: Result<Response, ApiError>, instance: &str) -> Response {
-    result.unwrap_or_else(|error| error.respond(Some(instance)))
+/// A value that is made anew each time, as JSON.
+pub(super) fn json(value: &impl Serialize, status: StatusCode) -> Response {
+    let body = serde_json::to_vec(value).expect("answers are made of texts, numbers and lists");
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, JSON);
+    headers.insert(CACHE_CONTROL, NO_STORE);
+    response
+}
+
+/// Echoes the request's id, or makes one that no other process makes.
+pub(super) fn identify(response: &mut Response, asked: &HeaderMap) {
+    let given = asked.get(REQUEST_ID).filter(|id| {
+        let id = id.as_bytes();
+        (1..=REQUEST_ID_MAX).contains(&id.len()) && id.iter().all(u8::is_ascii_graphic)
+    });
+    let id = given.cloned().unwrap_or_else(new_request_id);
+    response.headers_mut().insert(REQUEST_ID, id);
+}
+
+fn new_request_id() -> HeaderValue {
+    static PROCESS: LazyLock<String> = LazyLock::new(|| {
+        let id = uuid::Uuid::new_v4().simple().to_string();
+        id[..16].to_owned()
+    });
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    HeaderValue::try_from(format!("{}-{number:x}", *PROCESS)).expect("digits and a hyphen")
+}
+
+fn status(outcome: Outcome) -> HeaderValue {
+    match outcome {
+        Outcome::Hit => HIT,
+        Outcome::Miss => MISS,
+        Outcome::Stale(seconds) => HeaderValue::try_from(format!("vitrine; hit; ttl=-{seconds}"))
+            .expect("a number is ASCII"),
+    }
 }

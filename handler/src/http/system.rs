@@ -1,9 +1,11 @@
-//! What needs no store: the home page and the process's health.
+//! The home page, the process's health, and whether its parts can be reached.
 
 use serde::Serialize;
+use warp::http::StatusCode;
 use warp::reply::Response;
 
 use super::respond::json;
+use crate::app::App;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -22,14 +24,22 @@ struct Health {
 
 /// Who this is, and where to go on.
 pub(super) fn home() -> Response {
-    json(&Home {
+    let home = Home {
         name: "Vitrine",
         version: VERSION,
-        links: &["/products", "/categories", "/category/count", "/health"],
-    })
+        links: &["/products", "/categories", "/category/count", "/health", "/health/ready"],
+    };
+    json(&home, StatusCode::OK)
 }
 
 /// The process answers, so it lives. Says nothing of the parts it uses.
 pub(super) fn health() -> Response {
-    json(&Health { status: "healthy", version: VERSION })
+    json(&Health { status: "healthy", version: VERSION }, StatusCode::OK)
+}
+
+/// One entry for each part; 503 if one cannot be reached.
+pub(super) async fn ready(app: &App) -> Response {
+    let report = app.readiness.report(app.store.as_ref()).await;
+    let status = if report.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    json(&*report, status)
 }

@@ -12,22 +12,27 @@ mod indexes;
 mod lists;
 mod load;
 mod marks;
+mod probe;
 mod product_rows;
 mod runs;
 mod sample;
 mod schema;
 mod versions;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
 use super::{
-    Batch, Claim, Claimed, Committed, End, Lease, Page, Reject, Run, RunId, Store, StoreError,
+    Batch, Claim, Claimed, Committed, End, Lease, Page, Read, Reject, Run, RunId, Store, StoreError,
 };
+use crate::cache::versions::Versions;
 use crate::catalog::{Asin, Category, CategoryCount, PageQuery, Product};
 use crate::clock::Clock;
 use connections::{Readers, Writer};
 use folder::DataFolder;
+use probe::Probe;
 
 pub use connections::{CACHE_KIB_LOADING, PAGE_BYTES};
 pub use lists::hot_statements;
@@ -40,6 +45,7 @@ pub struct SqliteStore {
     // Before the writer: a WAL file is folded into the database by the last connection that
     // closes, and only the writer's may write.
     readers: Readers,
+    probe: Probe,
     writer: Writer,
 }
 
@@ -72,6 +78,7 @@ impl SqliteStore {
             folder: folder.clone(),
             clock,
             readers: Readers::new(&path),
+            probe: Probe::new(&path),
             writer: Writer::start(connection)?,
         })
     }
@@ -143,7 +150,7 @@ impl SqliteStore {
 
 #[async_trait]
 impl Store for SqliteStore {
-    async fn page(&self, query: &PageQuery) -> Result<Option<Page>, StoreError> {
+    async fn page(&self, query: &PageQuery) -> Result<Read<Option<Page>>, StoreError> {
         let query = query.clone();
         self.read(move |db| lists::page(db, &query)).await
     }
@@ -153,12 +160,22 @@ impl Store for SqliteStore {
         self.read(move |db| product_rows::find(db, &asin)).await
     }
 
-    async fn categories(&self) -> Result<Vec<Category>, StoreError> {
-        self.read(lists::categories).await
+    async fn categories(&self) -> Result<Read<Vec<Category>>, StoreError> {
+        self.read(|db| {
+            Ok(Read { version: versions::of_catalogue(db)?, value: lists::categories(db)? })
+        })
+        .await
     }
 
-    async fn category_counts(&self) -> Result<Vec<CategoryCount>, StoreError> {
-        self.read(lists::category_counts).await
+    async fn category_counts(&self) -> Result<Read<Vec<CategoryCount>>, StoreError> {
+        self.read(|db| {
+            Ok(Read { version: versions::of_catalogue(db)?, value: lists::category_counts(db)? })
+        })
+        .await
+    }
+
+    async fn versions(&self) -> Result<Arc<Versions>, StoreError> {
+        self.probe.ask().await
     }
 
     async fn claim_run(&self, claim: &Claim) -> Result<Claimed, StoreError> {

@@ -12,12 +12,12 @@ use crate::catalog::{
     Category, CategoryCount, CategoryId, CategoryName, Money, PageQuery, Position, Product, Sort,
     Stars,
 };
-use crate::store::{Page, StoreError};
+use crate::store::{Page, Read, StoreError};
 
 /// One page, and whether there is more; `None` if the category is not known.
-pub(super) fn page(db: &Connection, query: &PageQuery) -> Result<Option<Page>, StoreError> {
-    let Some(total) = versions::products(db, query.category)? else {
-        return Ok(None);
+pub(super) fn page(db: &Connection, query: &PageQuery) -> Result<Read<Option<Page>>, StoreError> {
+    let Some((version, total)) = versions::of_list(db, query.category)? else {
+        return Ok(Read { value: None, version: versions::of_catalogue(db)? });
     };
     let limit = query.limit.get();
     let mut products = Vec::with_capacity(limit + 1);
@@ -34,7 +34,7 @@ pub(super) fn page(db: &Connection, query: &PageQuery) -> Result<Option<Page>, S
     } else {
         None
     };
-    Ok(Some(Page { products, next, total }))
+    Ok(Read { value: Some(Page { products, next, total }), version })
 }
 
 /// All categories by id.

@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, Transaction};
+use rusqlite::{Connection, OptionalExtension as _, Transaction};
 
+use crate::cache::versions::{Row, Version, Versions};
 use crate::catalog::CategoryId;
 use crate::store::StoreError;
-
-/// The row that stands for the whole catalogue.
-const CATALOGUE: i64 = 0;
 
 /// What one transaction touches, collected while it writes and applied at its end.
 #[derive(Debug, Default)]
@@ -45,24 +43,39 @@ impl Touched {
             raise.execute((category, now, gained))?;
         }
         let gained: i64 = self.categories.values().sum();
-        raise.execute((CATALOGUE, now, gained))?;
+        raise.execute((Row::CATALOGUE.0, now, gained))?;
         Ok(())
     }
 }
 
-/// How many products a category has, or the whole catalogue; `None` for an unknown category.
-pub(super) fn products(
+/// The version of a category, or of the whole catalogue, and how many products it has;
+/// `None` for an unknown category.
+pub(super) fn of_list(
     db: &Connection,
     category: Option<CategoryId>,
-) -> Result<Option<u64>, StoreError> {
-    use rusqlite::OptionalExtension as _;
-    let row = category.map_or(CATALOGUE, |id| i64::from(id.get()));
+) -> Result<Option<(Version, u64)>, StoreError> {
     let mut find = db.prepare_cached(
-        "-- versions.products
-         SELECT products FROM category_version WHERE category_id = ?1
+        "-- versions.of_list
+         SELECT version, products FROM category_version WHERE category_id = ?1
          AND (?1 = 0 OR EXISTS (SELECT 1 FROM categories WHERE id = ?1))",
     )?;
-    Ok(find.query_row([row], |row| row.get(0)).optional()?)
+    let Row(row) = category.map_or(Row::CATALOGUE, Row::category);
+    Ok(find.query_row([row], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+}
+
+/// The version of the whole catalogue.
+pub(super) fn of_catalogue(db: &Connection) -> Result<Version, StoreError> {
+    let found = of_list(db, None)?;
+    let (version, _) = found.ok_or_else(|| StoreError::Corrupt("no version 0".into()))?;
+    Ok(version)
+}
+
+/// The whole table.
+pub(super) fn all(db: &Connection) -> Result<Versions, StoreError> {
+    let mut query =
+        db.prepare_cached("-- versions.all\nSELECT category_id, version FROM category_version")?;
+    let rows = query.query_map([], |row| Ok((Row(row.get(0)?), row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Products and categories in all.

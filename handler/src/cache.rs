@@ -1,0 +1,330 @@
+//! Cache-aside reads: the nearest finished answer that counts, else a load and a fill.
+//!
+//! Every answer depends on a row of the store's version table and carries the version it was
+//! read under. It counts while that is not below the version this instance knows, so raising
+//! a version hides every older answer at once, fills still on their way included. What is
+//! known must be young before it is used: see [`versions`]. A hit does no JSON, no SQL and no
+//! copy.
+
+pub mod answer;
+pub mod breaker;
+pub mod encoding;
+pub mod versions;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use moka::Expiry;
+use moka::future::Cache as Slots;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::question::Question;
+use crate::store::StoreError;
+use answer::Answer;
+use breaker::{Breaker, BreakerState};
+use versions::{Gate, Known, Moment, Versions};
+
+/// Where answers come from when none is kept.
+#[async_trait]
+pub trait Origin: Send + Sync {
+    /// The whole version table.
+    async fn versions(&self) -> Result<Arc<Versions>, StoreError>;
+
+    /// Answers a question. The answer's version must have been read before its rows, or be
+    /// that of `known`, which was copied before the call.
+    async fn load(&self, question: &Question, known: &Known) -> Result<Answer, StoreError>;
+}
+
+/// The limits of a cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The life of an answer; each gets up to a tenth more or less.
+    pub ttl: Duration,
+    /// How old what is known of the versions may be.
+    pub staleness: Duration,
+    /// About how many bytes are kept.
+    pub bytes: u64,
+}
+
+/// What a reader gets.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// The answer.
+    pub answer: Arc<Answer>,
+    /// Where it came from.
+    pub outcome: Outcome,
+}
+
+/// How a question was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// By an answer that was kept.
+    Hit,
+    /// By a load of this caller, or one that it joined.
+    Miss,
+    /// By an answer that is older than it should be, since the store is away: so many seconds
+    /// since it was last known to be right.
+    Stale(u64),
+}
+
+/// How often each thing happened since the start.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Answers that were kept and counted.
+    pub hits: AtomicU64,
+    /// Answers that had to be loaded, joined loads included.
+    pub misses: AtomicU64,
+    /// Loads.
+    pub loads: AtomicU64,
+    /// Joined loads that brought an answer older than what the joiner knew.
+    pub joins_outrun: AtomicU64,
+    /// Older answers given while the store was away.
+    pub stale: AtomicU64,
+    /// Questions for the versions.
+    pub asks: AtomicU64,
+}
+
+/// How long the store may take. Joiners wait on it.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// DESIGN 4.10: without a reader for so long nobody polls; the next one asks first.
+const IDLE: Duration = Duration::from_mins(5);
+/// Joins of a load that turn out too old before a caller loads for itself.
+const JOINS_MAX: u32 = 4;
+
+/// The cache of this process.
+pub struct Cache {
+    origin: Arc<dyn Origin>,
+    limits: Limits,
+    began: Instant,
+    known: RwLock<Known>,
+    slots: Slots<Question, Slot>,
+    breaker: Mutex<Breaker>,
+    /// One question for the versions at a time; the others wait for its answer.
+    asking: tokio::sync::Mutex<()>,
+    /// When a reader came last.
+    asked_at_ms: AtomicU64,
+    counters: Counters,
+}
+
+/// What lies under a question.
+#[derive(Debug, Clone, Default)]
+struct Slot {
+    /// The last answer that was loaded. It stays when a later load fails: with the store
+    /// away an older answer is better than none.
+    answer: Option<Arc<Answer>>,
+    /// When it was last known to be right.
+    right_at: Moment,
+    /// The error of the last load, shared by all who joined it.
+    error: Option<Arc<StoreError>>,
+}
+
+impl Slot {
+    fn answer_that_counts(&self, known: &Known) -> Option<&Arc<Answer>> {
+        self.answer.as_ref().filter(|answer| known.counts(&answer.tag))
+    }
+}
+
+impl Cache {
+    /// An empty cache.
+    pub fn new(origin: Arc<dyn Origin>, limits: Limits) -> Self {
+        let slots = Slots::builder()
+            .max_capacity(limits.bytes)
+            .weigher(|_, slot: &Slot| slot.answer.as_ref().map_or(1, |answer| answer.weight()))
+            .expire_after(Life { ttl: limits.ttl })
+            .build();
+        Self {
+            origin,
+            limits,
+            began: Instant::now(),
+            known: RwLock::new(Known::new(limits.staleness)),
+            slots,
+            breaker: Mutex::default(),
+            asking: tokio::sync::Mutex::default(),
+            asked_at_ms: AtomicU64::new(0),
+            counters: Counters::default(),
+        }
+    }
+
+    /// The answer to a question: one that is kept and counts, else a loaded one.
+    pub async fn answer(&self, question: &Question) -> Result<Reply, Arc<StoreError>> {
+        let now_ms = u64::try_from(self.now().as_millis()).unwrap_or(u64::MAX);
+        self.asked_at_ms.store(now_ms, Ordering::Relaxed);
+        if let Err(away) = self.refresh().await {
+            return self.stale(question).await.ok_or(away);
+        }
+        for _ in 0..JOINS_MAX {
+            // Known on arrival: a load that began before a write was answered here may
+            // bring an older answer, and this caller must not take it.
+            let known = self.known();
+            match self.find_or_load(question, &known).await {
+                Ok(reply) if known.counts(&reply.answer.tag) => return Ok(reply),
+                Ok(_) => count(&self.counters.joins_outrun),
+                Err(away) if away.may_pass() => return self.stale(question).await.ok_or(away),
+                Err(broken) => return Err(broken),
+            }
+        }
+        // Outrun by writers: a load of our own cannot be older than our arrival.
+        let known = self.known();
+        let answer = self.load(question, &known).await.map_err(Arc::new)?;
+        Ok(Reply { answer: Arc::new(answer), outcome: Outcome::Miss })
+    }
+
+    /// Takes the versions of a write that this process has committed, before it is answered.
+    pub fn publish(&self, versions: &Versions) {
+        self.known.write().unwrap_or_else(PoisonError::into_inner).raise(versions);
+    }
+
+    /// How often [`Cache::poll`] should be called.
+    pub fn poll_every(&self) -> Duration {
+        self.limits.staleness / 4
+    }
+
+    /// Asks for the versions if what is known is half as old as it may be: called in the
+    /// background while there is traffic, so that no reader has to ask.
+    pub async fn poll(&self) {
+        let idle = self
+            .now()
+            .saturating_sub(Duration::from_millis(self.asked_at_ms.load(Ordering::Relaxed)));
+        if idle < IDLE && self.age_is_above(self.limits.staleness / 2) {
+            // A failure shows when somebody needs the answer.
+            let _ = self.ask().await;
+        }
+    }
+
+    /// What happened so far.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Whether the store is being asked or left alone.
+    pub fn breaker(&self) -> BreakerState {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner).state()
+    }
+
+    fn now(&self) -> Moment {
+        self.began.elapsed()
+    }
+
+    fn known(&self) -> Known {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn age_is_above(&self, age: Duration) -> bool {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).age(self.now()) > age
+    }
+
+    /// Makes what is known young enough to be used.
+    async fn refresh(&self) -> Result<(), Arc<StoreError>> {
+        let gate = |cache: &Self| {
+            cache.known.read().unwrap_or_else(PoisonError::into_inner).gate(cache.now())
+        };
+        if gate(self) == Gate::Open {
+            return Ok(());
+        }
+        let _turn = self.asking.lock().await;
+        // Whoever had the turn before has asked for us too.
+        if gate(self) == Gate::Open { Ok(()) } else { self.ask().await.map_err(Arc::new) }
+    }
+
+    async fn ask(&self) -> Result<(), StoreError> {
+        let sent = self.now();
+        count(&self.counters.asks);
+        let versions = self.guarded(self.origin.versions()).await?;
+        self.known.write().unwrap_or_else(PoisonError::into_inner).heard(sent, &versions);
+        Ok(())
+    }
+
+    async fn find_or_load(
+        &self,
+        question: &Question,
+        known: &Known,
+    ) -> Result<Reply, Arc<StoreError>> {
+        let kept = self.slots.get(question).await.unwrap_or_default();
+        if let Some(answer) = kept.answer_that_counts(known) {
+            count(&self.counters.hits);
+            return Ok(Reply { answer: Arc::clone(answer), outcome: Outcome::Hit });
+        }
+        count(&self.counters.misses);
+        let load = async {
+            let sent = self.now();
+            match self.load(question, known).await {
+                Ok(answer) => Slot { answer: Some(Arc::new(answer)), right_at: sent, error: None },
+                Err(error) => Slot { error: Some(Arc::new(error)), ..kept },
+            }
+        };
+        let is_older = |slot: &Slot| slot.answer_that_counts(known).is_none();
+        let entry = self.slots.entry_by_ref(question).or_insert_with_if(load, is_older).await;
+        let Slot { answer, error, .. } = entry.into_value();
+        match (error, answer) {
+            (Some(error), _) => Err(error),
+            (None, Some(answer)) => Ok(Reply { answer, outcome: Outcome::Miss }),
+            (None, None) => unreachable!("a slot holds an answer or an error"),
+        }
+    }
+
+    async fn load(&self, question: &Question, known: &Known) -> Result<Answer, StoreError> {
+        count(&self.counters.loads);
+        let answer = self.guarded(self.origin.load(question, known)).await?;
+        // A version that nobody has told us of yet: others must not fall behind it.
+        self.publish(&Versions::from([(answer.tag.row, answer.tag.version)]));
+        Ok(answer)
+    }
+
+    /// An older answer, for want of the store.
+    async fn stale(&self, question: &Question) -> Option<Reply> {
+        let Slot { answer, right_at, .. } = self.slots.get(question).await?;
+        count(&self.counters.stale);
+        let seconds = self.now().saturating_sub(right_at).as_secs();
+        Some(Reply { answer: answer?, outcome: Outcome::Stale(seconds) })
+    }
+
+    /// Asks the store unless it is being left alone, within a deadline.
+    async fn guarded<T>(
+        &self,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let breaker = || self.breaker.lock().unwrap_or_else(PoisonError::into_inner);
+        if !breaker().lets_through(self.now()) {
+            return Err(StoreError::Unreachable("the store is left alone for a second".into()));
+        }
+        let result = match tokio::time::timeout(DEADLINE, call).await {
+            Ok(result) => result,
+            Err(late) => Err(StoreError::Unreachable(late.into())),
+        };
+        match &result {
+            Err(error) if error.may_pass() => breaker().failed(self.now()),
+            _ => breaker().succeeded(),
+        }
+        result
+    }
+}
+
+/// The life of an answer: the TTL, a tenth more or less by its question's hash, so that
+/// answers that were made together do not end together.
+struct Life {
+    ttl: Duration,
+}
+
+impl Expiry<Question, Slot> for Life {
+    fn expire_after_create(&self, question: &Question, _: &Slot, _: Instant) -> Option<Duration> {
+        let share = xxh3_64(question.name().as_bytes()) % 2_001;
+        let tenths = u32::try_from(share).unwrap_or(0);
+        Some(self.ttl * 9 / 10 + self.ttl / 10 * tenths / 1_000)
+    }
+
+    fn expire_after_update(
+        &self,
+        question: &Question,
+        slot: &Slot,
+        updated_at: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
+        self.expire_after_create(question, slot, updated_at)
+    }
+}
+
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}

@@ -1,0 +1,108 @@
+//! A finished answer: the body as it goes out, and what goes out with it.
+
+use bytes::Bytes;
+use http::HeaderValue;
+use tokio::sync::OnceCell;
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::encoding::{Encoding, compress};
+use super::versions::Tag;
+
+/// What is kept of an answer. Nothing in it is made again for a request.
+#[derive(Debug)]
+pub struct Answer {
+    /// What the answer depends on.
+    pub tag: Tag,
+    /// Where the list goes on, as the header has it.
+    pub link: Option<HeaderValue>,
+    /// How many products the whole list has.
+    pub total: Option<HeaderValue>,
+    /// `None` if there is no such thing.
+    identity: Option<Bytes>,
+    gzip: OnceCell<Bytes>,
+    brotli: OnceCell<Bytes>,
+    etags: [HeaderValue; 3],
+}
+
+impl Answer {
+    /// An answer with this JSON body.
+    pub fn found(tag: Tag, body: Vec<u8>) -> Self {
+        Self::new(tag, Some(body.into()))
+    }
+
+    /// The answer that there is no such thing.
+    pub fn absent(tag: Tag) -> Self {
+        Self::new(tag, None)
+    }
+
+    fn new(tag: Tag, identity: Option<Bytes>) -> Self {
+        let digest = xxh3_128(identity.as_deref().unwrap_or_default());
+        let etag = |encoding: Encoding| {
+            let etag = format!("\"{digest:032x}{}\"", encoding.suffix());
+            HeaderValue::try_from(etag).expect("hexadecimal digits are ASCII")
+        };
+        Self {
+            tag,
+            link: None,
+            total: None,
+            identity,
+            gzip: OnceCell::new(),
+            brotli: OnceCell::new(),
+            etags: [Encoding::Identity, Encoding::Gzip, Encoding::Brotli].map(etag),
+        }
+    }
+
+    /// Whether there is such a thing.
+    pub fn is_found(&self) -> bool {
+        self.identity.is_some()
+    }
+
+    /// The size of the plain body.
+    pub fn bytes(&self) -> usize {
+        self.identity.as_ref().map_or(0, Bytes::len)
+    }
+
+    /// The entity tag of the body in this encoding, in its quotes.
+    pub fn etag(&self, encoding: Encoding) -> &HeaderValue {
+        let [identity, gzip, brotli] = &self.etags;
+        match encoding {
+            Encoding::Identity => identity,
+            Encoding::Gzip => gzip,
+            Encoding::Brotli => brotli,
+        }
+    }
+
+    /// The body in this encoding; compressed once, off the threads that serve, and kept.
+    pub async fn body(&self, encoding: Encoding) -> Bytes {
+        let identity = self.identity.clone().unwrap_or_default();
+        let kept = match encoding {
+            Encoding::Identity => return identity,
+            Encoding::Gzip => &self.gzip,
+            Encoding::Brotli => &self.brotli,
+        };
+        let made = kept.get_or_init(|| async {
+            let compressing = tokio::task::spawn_blocking(move || compress(encoding, &identity));
+            compressing.await.expect("compressing into memory does not fail")
+        });
+        made.await.clone()
+    }
+
+    /// Whether one of the entity tags of an `If-None-Match` names this answer in any encoding.
+    pub fn is_named_by(&self, if_none_match: &str) -> bool {
+        let own = opaque(self.etag(Encoding::Identity).to_str().unwrap_or_default());
+        if_none_match.split(',').map(str::trim).any(|one| one == "*" || opaque(one) == own)
+    }
+
+    /// About how many bytes of memory it takes, its compressed forms included: those of the
+    /// data set's pages are a fifth of the plain one each.
+    pub fn weight(&self) -> u32 {
+        const OVERHEAD: usize = 512;
+        u32::try_from(self.bytes() + self.bytes() * 2 / 5 + OVERHEAD).unwrap_or(u32::MAX)
+    }
+}
+
+/// What an entity tag says of the content: without weakness, quotes and encoding.
+fn opaque(etag: &str) -> &str {
+    let bare = etag.strip_prefix("W/").unwrap_or(etag).trim_matches('"');
+    bare.strip_suffix("-gz").or_else(|| bare.strip_suffix("-br")).unwrap_or(bare)
+}

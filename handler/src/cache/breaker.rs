@@ -1,0 +1,82 @@
+//! A breaker: a part that has failed is left alone for a while, then tried by one.
+
+use std::time::Duration;
+
+use super::versions::Moment;
+
+/// Failures in a row that open it.
+const FAILURES_MAX: u32 = 3;
+/// How long it stays open before somebody may try.
+const REST: Duration = Duration::from_secs(1);
+
+/// Whether a part may be asked. No clock in here: moments are passed in.
+#[derive(Debug, Default)]
+pub struct Breaker {
+    failures: u32,
+    /// While open: from when on one may try.
+    try_at: Option<Moment>,
+}
+
+/// The state as operators see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BreakerState {
+    /// The part is asked.
+    Closed,
+    /// The part is left alone.
+    Open,
+}
+
+impl Breaker {
+    /// Whether the part may be asked at `now`. While it is open, one caller at a time is let
+    /// through after each rest; the others are not kept waiting.
+    pub fn lets_through(&mut self, now: Moment) -> bool {
+        match self.try_at {
+            None => true,
+            Some(try_at) if now >= try_at => {
+                self.try_at = Some(now + REST);
+                true
+            }
+            Some(_) => false,
+        }
+    }
+
+    /// The part has answered.
+    pub fn succeeded(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The part has not answered.
+    pub fn failed(&mut self, now: Moment) {
+        self.failures = self.failures.saturating_add(1);
+        if self.failures >= FAILURES_MAX {
+            self.try_at = Some(now + REST);
+        }
+    }
+
+    /// Open or closed.
+    pub fn state(&self) -> BreakerState {
+        if self.try_at.is_some() { BreakerState::Open } else { BreakerState::Closed }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_failures_open_it_and_one_success_closes_it() {
+        let mut breaker = Breaker::default();
+        let second = Duration::from_secs(1);
+        breaker.failed(second);
+        breaker.failed(second);
+        assert!(breaker.lets_through(second));
+        breaker.failed(second);
+        assert_eq!(breaker.state(), BreakerState::Open);
+        assert!(!breaker.lets_through(second));
+        assert!(breaker.lets_through(2 * second), "one may try");
+        assert!(!breaker.lets_through(2 * second), "and only one");
+        breaker.succeeded();
+        assert!(breaker.lets_through(2 * second));
+        assert_eq!(breaker.state(), BreakerState::Closed);
+    }
+}

@@ -1,0 +1,111 @@
+//! What this instance knows of the versions, and how fresh that knowledge is.
+//!
+//! Every cached answer carries the version of the row it depends on, read before its rows
+//! were. It counts while that is not below the version known here; so raising a version
+//! hides every older answer of that row at once, the fills still on their way included.
+//! Knowledge ages: before it is used, the last answered question must be younger than the
+//! bound, counted from the moment it was *sent*. No I/O and no clock in here: moments are
+//! passed in, so that a test drives it through every interleaving.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::catalog::CategoryId;
+
+/// A row of the version table: what an answer depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Row(pub i64);
+
+impl Row {
+    /// The whole catalogue: every write to a product or a category raises it.
+    pub const CATALOGUE: Self = Self(0);
+    /// The search index: raised when it has caught up with what was written.
+    pub const SEARCH: Self = Self(-1);
+
+    /// The row of one category.
+    pub fn category(id: CategoryId) -> Self {
+        Self(i64::from(id.get()))
+    }
+}
+
+/// A number that only rises; a write raises the rows that it touches.
+pub type Version = i64;
+
+/// The version table as it was in one moment.
+pub type Versions = HashMap<Row, Version>;
+
+/// The version that an answer was made under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tag {
+    /// The row that it depends on.
+    pub row: Row,
+    /// The row's version, read before the answer's rows were.
+    pub version: Version,
+}
+
+/// A moment on the instance's own clock that only goes forward, as the time since its start.
+pub type Moment = Duration;
+
+/// What may be done before an answer is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gate {
+    /// What is known is young enough.
+    Open,
+    /// The store must be asked first.
+    Ask,
+}
+
+/// The known versions and their age. Cheap to copy: a reader keeps what it knew on arrival.
+#[derive(Debug, Clone)]
+pub struct Known {
+    versions: Arc<Versions>,
+    /// When the last question that was answered had been sent; `None` before the first.
+    asked: Option<Moment>,
+    bound: Duration,
+}
+
+impl Known {
+    /// Knows nothing, so the first answer asks first. `bound`: how old knowledge may be.
+    pub fn new(bound: Duration) -> Self {
+        Self { versions: Arc::default(), asked: None, bound }
+    }
+
+    /// Whether an answer may be given at `now` by what is known.
+    pub fn gate(&self, now: Moment) -> Gate {
+        if self.age(now) < self.bound { Gate::Open } else { Gate::Ask }
+    }
+
+    /// How long ago the last question that was answered had been sent.
+    pub fn age(&self, now: Moment) -> Duration {
+        self.asked.map_or(Duration::MAX, |asked| now.saturating_sub(asked))
+    }
+
+    /// Takes the answer to a question that was sent at `sent`. An answer may overtake
+    /// another; neither versions nor the moment ever go back. Tells whether a version rose.
+    pub fn heard(&mut self, sent: Moment, versions: &Versions) -> bool {
+        self.asked = self.asked.max(Some(sent));
+        self.raise(versions)
+    }
+
+    /// Takes versions that came unasked: a write of our own, a publication. They say nothing
+    /// of the rows that they leave out, so knowledge does not get younger by them.
+    pub fn raise(&mut self, versions: &Versions) -> bool {
+        let risen = |(row, version): &(&Row, &Version)| **version > self.version(**row);
+        let risen: Vec<_> = versions.iter().filter(risen).map(|(r, v)| (*r, *v)).collect();
+        if !risen.is_empty() {
+            Arc::make_mut(&mut self.versions).extend(risen.iter().copied());
+        }
+        !risen.is_empty()
+    }
+
+    /// Whether an answer with this tag may be given without a mark.
+    pub fn counts(&self, tag: &Tag) -> bool {
+        tag.version >= self.version(tag.row)
+    }
+
+    /// The version of a row; a row nobody has heard of is below every tag.
+    pub fn version(&self, row: Row) -> Version {
+        self.versions.get(&row).copied().unwrap_or(Version::MIN)
+    }
+}

@@ -1,0 +1,76 @@
+//! The accept loop: HTTP/1.1 on hyper, with limits that warp's own server lacks.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+use warp::filters::BoxedFilter;
+use warp::reply::Response;
+
+/// Connections at once. More wait in the system's queue.
+const CONNECTIONS_MAX: usize = 10_000;
+/// How long a request's head may take, and a kept connection may rest: above the four
+/// minutes after which Azure's front end lets go of an idle one, so that it never sends a
+/// request into a connection that is being closed here.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(250);
+/// Bytes of a request's head: twice what browsers send at the most.
+const HEAD_BYTES_MAX: usize = 32 * 1_024;
+/// How long requests may take to end once the process is told to stop.
+const DRAIN: Duration = Duration::from_secs(10);
+/// The pause after a failed accept, when the process has no file handles left, say.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves until `stop` ends, then lets requests end for ten seconds at the most.
+pub async fn serve(
+    listener: TcpListener,
+    filter: BoxedFilter<(Response,)>,
+    stop: impl Future<Output = ()>,
+) {
+    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let graceful = GracefulShutdown::new();
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(HEAD_BYTES_MAX);
+    let service = TowerToHyperService::new(warp::service(filter));
+    tokio::pin!(stop);
+    loop {
+        let permit = Arc::clone(&connections).acquire_owned();
+        let accepted = async {
+            let permit = permit.await.expect("the semaphore is never closed");
+            (permit, listener.accept().await)
+        };
+        let (permit, stream) = tokio::select! {
+            (permit, accepted) = accepted => match accepted {
+                Ok((stream, _)) => (permit, stream),
+                Err(e) => {
+                    tracing::warn!("a connection could not be accepted: {e}");
+                    sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            },
+            () = &mut stop => break,
+        };
+        if let Err(e) = stream.set_nodelay(true) {
+            tracing::debug!("a connection is gone before it began: {e}");
+        }
+        let connection = http.serve_connection(TokioIo::new(stream), service.clone());
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            // A client that goes away or speaks no HTTP is its own affair.
+            if let Err(e) = connection.await {
+                tracing::debug!("a connection ended early: {e}");
+            }
+            drop(permit);
+        });
+    }
+    drop(listener);
+    if timeout(DRAIN, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some requests did not end in time");
+    }
+}

@@ -1,0 +1,134 @@
+//! What can be asked of the catalogue and kept as a finished answer.
+
+use async_trait::async_trait;
+use http::HeaderValue;
+use serde::Serialize;
+
+use crate::cache::Origin;
+use crate::cache::answer::Answer;
+use crate::cache::versions::{Known, Row, Tag, Version, Versions};
+use crate::catalog::{Asin, Category, CategoryId, PageQuery, slug, write_json_array};
+use crate::store::{Store, StoreError};
+
+use std::sync::Arc;
+
+/// A question; equal ones have the same answer.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Question {
+    /// A page of products.
+    Page(PageQuery),
+    /// One product.
+    Product(Asin),
+    /// All categories.
+    Categories,
+    /// The slug of one category.
+    CategoryName(CategoryId),
+    /// How many products each category has.
+    CategoryCounts,
+}
+
+impl Question {
+    /// The question as a text: the same for equal questions, another for others.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Page(query) => query.name(),
+            Self::Product(asin) => format!("product/{asin}"),
+            Self::Categories => "categories".to_owned(),
+            Self::CategoryName(id) => format!("category/{}", id.get()),
+            Self::CategoryCounts => "counts".to_owned(),
+        }
+    }
+}
+
+/// Answers made of a store's rows.
+pub struct FromStore(pub Arc<dyn Store>);
+
+#[async_trait]
+impl Origin for FromStore {
+    async fn versions(&self) -> Result<Arc<Versions>, StoreError> {
+        self.0.versions().await
+    }
+
+    async fn load(&self, question: &Question, known: &Known) -> Result<Answer, StoreError> {
+        match question {
+            Question::Page(query) => self.page(query).await,
+            Question::Product(asin) => self.product(asin, known).await,
+            Question::Categories => self.categories().await,
+            Question::CategoryName(id) => self.category_name(*id).await,
+            Question::CategoryCounts => self.category_counts().await,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Listed<'a> {
+    id: u32,
+    category_name: &'a str,
+    slug: String,
+}
+
+impl<'a> From<&'a Category> for Listed<'a> {
+    fn from(category: &'a Category) -> Self {
+        let name = category.name.as_str();
+        Self { id: category.id.get(), category_name: name, slug: slug(name) }
+    }
+}
+
+impl FromStore {
+    async fn page(&self, query: &PageQuery) -> Result<Answer, StoreError> {
+        let read = self.0.page(query).await?;
+        let Some(page) = read.value else {
+            // A category that is made raises the catalogue's row.
+            return Ok(Answer::absent(catalogue(read.version)));
+        };
+        let row = query.category.map_or(Row::CATALOGUE, Row::category);
+        let tag = Tag { row, version: read.version };
+        let mut answer = Answer::found(tag, write_json_array(&page.products));
+        answer.link = page.next.map(|next| {
+            let link = format!("<{}>; rel=\"next\"", query.link_after(&next));
+            HeaderValue::try_from(link).expect("a link is ASCII")
+        });
+        answer.total = Some(HeaderValue::from(page.total));
+        Ok(answer)
+    }
+
+    /// The category of a product is in its row, so its version cannot be read first: what
+    /// was known before the call stands for it, and is not newer than the row.
+    async fn product(&self, asin: &Asin, known: &Known) -> Result<Answer, StoreError> {
+        let Some(product) = self.0.product(asin).await? else {
+            return Ok(Answer::absent(catalogue(known.version(Row::CATALOGUE))));
+        };
+        let row = Row::category(product.category_id);
+        let mut body = Vec::with_capacity(400);
+        product.write_json(&mut body);
+        Ok(Answer::found(Tag { row, version: known.version(row) }, body))
+    }
+
+    async fn categories(&self) -> Result<Answer, StoreError> {
+        let read = self.0.categories().await?;
+        let listed: Vec<_> = read.value.iter().map(Listed::from).collect();
+        Ok(Answer::found(catalogue(read.version), json(&listed)))
+    }
+
+    async fn category_name(&self, id: CategoryId) -> Result<Answer, StoreError> {
+        let read = self.0.categories().await?;
+        let tag = catalogue(read.version);
+        let category = read.value.iter().find(|category| category.id == id);
+        Ok(category.map_or(Answer::absent(tag), |category| {
+            Answer::found(tag, json(&slug(category.name.as_str())))
+        }))
+    }
+
+    async fn category_counts(&self) -> Result<Answer, StoreError> {
+        let read = self.0.category_counts().await?;
+        Ok(Answer::found(catalogue(read.version), json(&read.value)))
+    }
+}
+
+fn catalogue(version: Version) -> Tag {
+    Tag { row: Row::CATALOGUE, version }
+}
+
+fn json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("answers are made of texts, numbers and lists")
+}

@@ -1,0 +1,185 @@
+//! The cache of one process, on a store that the test holds in its hands.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::Semaphore;
+use vitrine::cache::answer::Answer;
+use vitrine::cache::versions::{Known, Row, Tag, Versions};
+use vitrine::cache::{Cache, Limits, Origin, Outcome};
+use vitrine::question::Question;
+use vitrine::store::StoreError;
+
+use crate::support::app::LIMITS;
+
+/// One row of content under one version; loads can be held up, and the whole be away.
+struct Held {
+    version: AtomicI64,
+    loads: AtomicU64,
+    is_away: AtomicBool,
+    may_load: Semaphore,
+    loading: Semaphore,
+}
+
+impl Held {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            version: AtomicI64::new(1),
+            loads: AtomicU64::new(0),
+            is_away: AtomicBool::new(false),
+            may_load: Semaphore::new(Semaphore::MAX_PERMITS),
+            loading: Semaphore::new(0),
+        })
+    }
+
+    fn write(&self) -> Versions {
+        let version = self.version.fetch_add(1, Ordering::SeqCst) + 1;
+        HashMap::from([(Row::CATALOGUE, version)])
+    }
+
+    fn loads(&self) -> u64 {
+        self.loads.load(Ordering::SeqCst)
+    }
+
+    fn check(&self) -> Result<i64, StoreError> {
+        if self.is_away.load(Ordering::SeqCst) {
+            return Err(StoreError::Unreachable("it is away".into()));
+        }
+        Ok(self.version.load(Ordering::SeqCst))
+    }
+}
+
+#[async_trait]
+impl Origin for Held {
+    async fn versions(&self) -> Result<Arc<Versions>, StoreError> {
+        Ok(Arc::new(HashMap::from([(Row::CATALOGUE, self.check()?)])))
+    }
+
+    async fn load(&self, _: &Question, _: &Known) -> Result<Answer, StoreError> {
+        self.loads.fetch_add(1, Ordering::SeqCst);
+        let version = self.check()?;
+        self.loading.add_permits(1);
+        self.may_load.acquire().await.unwrap().forget();
+        let tag = Tag { row: Row::CATALOGUE, version };
+        Ok(Answer::found(tag, version.to_string().into_bytes()))
+    }
+}
+
+fn cache(held: &Arc<Held>) -> Arc<Cache> {
+    let origin: Arc<dyn Origin> = Arc::<Held>::clone(held);
+    Arc::new(Cache::new(origin, LIMITS))
+}
+
+async fn ask(cache: &Cache) -> (String, Outcome) {
+    let reply = cache.answer(&Question::Categories).await.unwrap();
+    let body = reply.answer.body(vitrine::cache::encoding::Encoding::Identity).await;
+    (String::from_utf8(body.to_vec()).unwrap(), reply.outcome)
+}
+
+#[tokio::test]
+async fn the_second_reader_hits() {
+    let held = Held::new();
+    let cache = cache(&held);
+    assert_eq!(ask(&cache).await, ("1".to_owned(), Outcome::Miss));
+    assert_eq!(ask(&cache).await, ("1".to_owned(), Outcome::Hit));
+    assert_eq!(held.loads(), 1);
+}
+
+#[tokio::test]
+async fn two_hundred_readers_of_a_cold_page_ask_the_store_once() {
+    let held = Held::new();
+    held.may_load.forget_permits(Semaphore::MAX_PERMITS);
+    let cache = cache(&held);
+    let readers: Vec<_> = (0..200)
+        .map(|_| {
+            let cache = Arc::clone(&cache);
+            tokio::spawn(async move { ask(&cache).await.0 })
+        })
+        .collect();
+    held.loading.acquire().await.unwrap().forget();
+    // All of them wait for the one load by now, or will join it.
+    tokio::task::yield_now().await;
+    held.may_load.add_permits(1);
+    for reader in readers {
+        assert_eq!(reader.await.unwrap(), "1");
+    }
+    assert_eq!(held.loads(), 1);
+}
+
+/// The race every cache-aside service has: a reader misses and loads the old row, a writer
+/// commits and publishes, and only then does the reader fill the cache.
+#[tokio::test]
+async fn a_load_that_began_before_a_write_is_not_served_after_it() {
+    let held = Held::new();
+    held.may_load.forget_permits(Semaphore::MAX_PERMITS);
+    let cache = cache(&held);
+    let slow = tokio::spawn({
+        let cache = Arc::clone(&cache);
+        async move { ask(&cache).await }
+    });
+    held.loading.acquire().await.unwrap().forget();
+    cache.publish(&held.write());
+    // A reader that comes now joins the slow load, must not take its answer, and loads anew.
+    let late = tokio::spawn({
+        let cache = Arc::clone(&cache);
+        async move { ask(&cache).await }
+    });
+    tokio::task::yield_now().await;
+    held.may_load.add_permits(8);
+    assert_eq!(late.await.unwrap().0, "2");
+    slow.await.unwrap();
+    assert_eq!(ask(&cache).await, ("2".to_owned(), Outcome::Hit));
+}
+
+#[tokio::test]
+async fn a_reader_that_hangs_up_leaves_the_load_to_the_next() {
+    let held = Held::new();
+    held.may_load.forget_permits(Semaphore::MAX_PERMITS);
+    let cache = cache(&held);
+    let first = tokio::spawn({
+        let cache = Arc::clone(&cache);
+        async move { ask(&cache).await }
+    });
+    held.loading.acquire().await.unwrap().forget();
+    first.abort();
+    held.may_load.add_permits(8);
+    assert_eq!(ask(&cache).await.0, "1");
+}
+
+#[tokio::test]
+async fn with_the_store_away_older_answers_are_given_and_marked() {
+    let held = Held::new();
+    let limits = Limits { staleness: Duration::ZERO, ..LIMITS };
+    let origin: Arc<dyn Origin> = Arc::<Held>::clone(&held);
+    // Nothing known is ever young enough: each reader asks first.
+    let cache = Cache::new(origin, limits);
+    // The bound of nothing is never met, so the loads go through and the hits do not.
+    held.write();
+    let first = cache.answer(&Question::Categories).await;
+    assert!(first.is_ok());
+    held.is_away.store(true, Ordering::SeqCst);
+    for _ in 0..5 {
+        let reply = cache.answer(&Question::Categories).await.unwrap();
+        assert!(matches!(reply.outcome, Outcome::Stale(_)), "{:?}", reply.outcome);
+    }
+    let error = cache.answer(&Question::CategoryCounts).await.unwrap_err();
+    assert!(error.may_pass(), "nothing is kept for this one");
+    held.is_away.store(false, Ordering::SeqCst);
+}
+
+#[tokio::test]
+async fn an_error_is_shared_by_those_who_waited_and_kept_for_nobody() {
+    let held = Held::new();
+    let cache = cache(&held);
+    ask(&cache).await;
+    held.is_away.store(true, Ordering::SeqCst);
+    cache.publish(&HashMap::from([(Row::CATALOGUE, 5)]));
+    let reply = cache.answer(&Question::Categories).await.unwrap();
+    assert!(matches!(reply.outcome, Outcome::Stale(_)), "the older answer has stayed");
+    held.is_away.store(false, Ordering::SeqCst);
+    held.version.store(6, Ordering::SeqCst);
+    assert_eq!(ask(&cache).await, ("6".to_owned(), Outcome::Miss));
+}
