@@ -21,3 +21,15 @@ impl Secret {
         self.0.expose_secret()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_shows_nothing_of_itself() {
+        let secret = Secret::new("hunter2".to_owned());
+        assert!(!format!("{secret:?} {secret:#?}").contains("hunter2"));
+        assert_eq!(secret.expose(), "hunter2");
+    }
+}
