@@ -11,7 +11,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::cache::{Cache, Limits};
 use crate::clock::Clock;
-use crate::http;
+use crate::http::{self, Streams};
 use crate::import::maintain::{import_dropped, maintain};
 use crate::import::rejects::RejectsFolder;
 use crate::import::watch::WatchedFolder;
@@ -38,13 +38,20 @@ pub struct App {
     pub cache: Arc<Cache>,
     /// Whether the parts can be reached.
     pub readiness: Arc<Readiness>,
+    /// The places for lists that are streamed.
+    pub streams: Arc<Streams>,
 }
 
 impl App {
     /// The parts around a store.
     pub fn new(store: Arc<dyn Store>, limits: Limits) -> Self {
         let origin = Arc::new(FromStore(Arc::clone(&store)));
-        Self { store, cache: Arc::new(Cache::new(origin, limits)), readiness: Arc::default() }
+        Self {
+            store,
+            cache: Arc::new(Cache::new(origin, limits)),
+            readiness: Arc::default(),
+            streams: Arc::default(),
+        }
     }
 }
 
@@ -132,6 +139,7 @@ async fn take_care(
     rejects: RejectsFolder,
 ) {
     let dropped = watch(Arc::clone(&store), folder, rejects.clone());
+    let search = index_search(Arc::clone(&sqlite));
     let left_behind = async {
         let mut ticks = interval(MAINTAIN_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -143,7 +151,26 @@ async fn take_care(
             }
         }
     };
-    tokio::join!(dropped, left_behind);
+    tokio::join!(dropped, search, left_behind);
+}
+
+/// Keeps the search index behind the products, a step at a time.
+async fn index_search(sqlite: Arc<SqliteStore>) {
+    let mut ticks = interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        loop {
+            match sqlite.index_search().await {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(e) => {
+                    tracing::warn!("the search index lags and is tried again: {e}");
+                    break;
+                }
+            }
+        }
+    }
 }
 
 /// Keeps what the cache knows young while somebody asks, so that no reader has to wait.

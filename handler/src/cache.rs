@@ -1,7 +1,7 @@
 //! Cache-aside reads: the nearest finished answer that counts, else a load and a fill.
 //!
-//! Every answer depends on a row of the store's version table and carries the version it was
-//! read under. It counts while that is not below the version this instance knows, so raising
+//! Every answer depends on a row of the store's version table (a search on two) and carries
+//! the version it was read under. It counts while that is not below the version this instance knows, so raising
 //! a version hides every older answer at once, fills still on their way included. What is
 //! known must be young before it is used: see [`versions`]. A hit does no JSON, no SQL and no
 //! copy.
@@ -31,6 +31,10 @@ use versions::{Gate, Known, Moment, Versions};
 pub trait Origin: Send + Sync {
     /// The whole version table.
     async fn versions(&self) -> Result<Arc<Versions>, StoreError>;
+
+    /// Raises the rows above what they are here, and above these; gives the table as it then
+    /// is.
+    async fn raise(&self, above: &Versions) -> Result<Arc<Versions>, StoreError>;
 
     /// Answers a question. The answer's version must have been read before its rows, or be
     /// that of `known`, which was copied before the call.
@@ -84,6 +88,8 @@ pub struct Counters {
     pub stale: AtomicU64,
     /// Questions for the versions.
     pub asks: AtomicU64,
+    /// Answers to them that were behind what was known before: the database was restored.
+    pub restores: AtomicU64,
 }
 
 /// How long the store may take. Joiners wait on it.
@@ -122,7 +128,7 @@ struct Slot {
 
 impl Slot {
     fn answer_that_counts(&self, known: &Known) -> Option<&Arc<Answer>> {
-        self.answer.as_ref().filter(|answer| known.counts(&answer.tag))
+        self.answer.as_ref().filter(|answer| known.counts(&answer.tags))
     }
 }
 
@@ -159,7 +165,7 @@ impl Cache {
             // bring an older answer, and this caller must not take it.
             let known = self.known();
             match self.find_or_load(question, &known).await {
-                Ok(reply) if known.counts(&reply.answer.tag) => return Ok(reply),
+                Ok(reply) if known.counts(&reply.answer.tags) => return Ok(reply),
                 Ok(_) => count(&self.counters.joins_outrun),
                 Err(away) if away.may_pass() => return self.stale(question).await.ok_or(away),
                 Err(broken) => return Err(broken),
@@ -229,9 +235,15 @@ impl Cache {
     }
 
     async fn ask(&self) -> Result<(), StoreError> {
-        let sent = self.now();
+        let (known, sent) = (self.known(), self.now());
         count(&self.counters.asks);
-        let versions = self.guarded(self.origin.versions()).await?;
+        let mut versions = self.guarded(self.origin.versions()).await?;
+        let lost = known.lost_in(&versions);
+        if !lost.is_empty() {
+            count(&self.counters.restores);
+            tracing::warn!(rows = lost.len(), "the database has gone back to an earlier state");
+            versions = self.guarded(self.origin.raise(&lost)).await?;
+        }
         self.known.write().unwrap_or_else(PoisonError::into_inner).heard(sent, &versions);
         Ok(())
     }
@@ -268,7 +280,7 @@ impl Cache {
         count(&self.counters.loads);
         let answer = self.guarded(self.origin.load(question, known)).await?;
         // A version that nobody has told us of yet: others must not fall behind it.
-        self.publish(&Versions::from([(answer.tag.row, answer.tag.version)]));
+        self.publish(&answer.tags.iter().map(|tag| (tag.row, tag.version)).collect());
         Ok(answer)
     }
 

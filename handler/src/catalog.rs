@@ -8,16 +8,20 @@ mod asin;
 mod category;
 mod cursor;
 mod decimal;
+mod filter;
 mod page_query;
 mod product;
 mod text;
+mod words;
 
 pub use asin::Asin;
 pub use category::{Category, CategoryCount, CategoryId, slug};
 pub use decimal::{Money, Stars};
+pub use filter::Filter;
 pub use page_query::{Limit, PageQuery, Position, Sort};
 pub use product::{Product, write_json_array};
 pub use text::{CategoryName, Count, Title, WebUrl};
+pub use words::Words;
 
 /// Why a text is not a value: fit to be shown to whoever sent it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -10,9 +10,11 @@ mod products;
 mod respond;
 pub mod routes;
 pub mod serve;
+mod stream;
 mod system;
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use warp::Filter;
 use warp::filters::BoxedFilter;
@@ -24,8 +26,10 @@ use crate::app::App;
 use crate::cache::answer::Answer;
 use crate::catalog::CategoryId;
 use crate::question::Question;
+use accept::ListForm;
 use problem::ApiError;
 use routes::{Endpoint, Found};
+pub use stream::Streams;
 
 /// Answers every request.
 pub fn filter(app: &App) -> BoxedFilter<(Response,)> {
@@ -64,16 +68,24 @@ impl Ask {
         if !matches!(self.method, Method::GET | Method::HEAD) {
             return Err(ApiError::MethodNotAllowed);
         }
-        // Each of these answers in JSON alone.
-        accept::json(&self.headers)?;
+        if endpoint != Endpoint::ListProducts {
+            // Each of the others answers in JSON alone.
+            accept::json(&self.headers)?;
+        }
         match endpoint {
             Endpoint::Home => Ok(system::home()),
             Endpoint::Health => Ok(system::health()),
             Endpoint::Ready => Ok(system::ready(app).await),
-            Endpoint::ListProducts => {
-                let question = products::page(&self.query)?;
-                self.ask(app, question, products::no_page).await
-            }
+            Endpoint::ListProducts => match accept::list(&self.headers)? {
+                ListForm::Page => {
+                    let question = products::page(&self.query)?;
+                    self.ask(app, question, products::no_page).await
+                }
+                form => {
+                    let (store, streams) = (Arc::clone(&app.store), Arc::clone(&app.streams));
+                    stream::list(store, streams, &self.query, form).await
+                }
+            },
             Endpoint::GetProduct => {
                 let question = products::product(parameter)?;
                 self.ask(app, question, products::no_product).await

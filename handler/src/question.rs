@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::cache::Origin;
 use crate::cache::answer::Answer;
-use crate::cache::versions::{Known, Row, Tag, Version, Versions};
+use crate::cache::versions::{Known, Row, Tag, Tags, Version, Versions};
 use crate::catalog::{Asin, Category, CategoryId, PageQuery, slug, write_json_array};
 use crate::store::{Store, StoreError};
 
@@ -49,6 +49,10 @@ impl Origin for FromStore {
         self.0.versions().await
     }
 
+    async fn raise(&self, above: &Versions) -> Result<Arc<Versions>, StoreError> {
+        self.0.raise_versions(above).await
+    }
+
     async fn load(&self, question: &Question, known: &Known) -> Result<Answer, StoreError> {
         match question {
             Question::Page(query) => self.page(query).await,
@@ -83,12 +87,21 @@ impl FromStore {
         };
         let row = query.category.map_or(Row::CATALOGUE, Row::category);
         let tag = Tag { row, version: read.version };
-        let mut answer = Answer::found(tag, write_json_array(&page.products));
+        let tags = match page.search {
+            Some(search) => Tags::both(tag, Tag { row: Row::SEARCH, version: search.version }),
+            None => tag.into(),
+        };
+        let mut answer = Answer::found(tags, write_json_array(&page.products));
         answer.link = page.next.map(|next| {
             let link = format!("<{}>; rel=\"next\"", query.link_after(&next));
             HeaderValue::try_from(link).expect("a link is ASCII")
         });
-        answer.total = Some(HeaderValue::from(page.total));
+        answer.total = page.total.map(HeaderValue::from);
+        answer.search_lag =
+            page.search.filter(|search| search.indexed < search.total).map(|search| {
+                let lag = format!("{}/{}", search.indexed, search.total);
+                HeaderValue::try_from(lag).expect("numbers are ASCII")
+            });
         Ok(answer)
     }
 

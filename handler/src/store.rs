@@ -19,11 +19,15 @@ pub use import_run::{
     Reject, Rows, Run, RunId, RunState,
 };
 
+/// CONTRACT 5: rows that one filtered page may examine, and matches that a search ranks.
+pub const EXAMINED_MAX: usize = 20_000;
+
 /// A place for products, categories and import runs.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// One page of the list that `query` names, by keyset: a page costs the same however
-    /// deep it is, and rows that come or go meanwhile neither repeat nor hide others.
+    /// deep it is, and rows that come or go meanwhile neither repeat nor hide others. With a
+    /// filter at most [`EXAMINED_MAX`] rows are examined, so a page may be short and lead on.
     /// `None` if the query's category is not known. The version is that of the category, or
     /// of the catalogue where there is none.
     async fn page(&self, query: &PageQuery) -> Result<Read<Option<Page>>, StoreError>;
@@ -39,6 +43,11 @@ pub trait Store: Send + Sync {
 
     /// The whole version table. Cheap to ask for while nothing is written.
     async fn versions(&self) -> Result<Arc<Versions>, StoreError>;
+
+    /// Raises the rows of the version table above what they are, and above these: the
+    /// database was restored to an earlier state, and answers are kept under later versions.
+    /// Gives the whole table.
+    async fn raise_versions(&self, above: &Versions) -> Result<Arc<Versions>, StoreError>;
 
     /// Starts the run of a source's state, takes up an unfinished one, or tells why there
     /// is nothing to do. A new state of the same source supersedes an unfinished run.
@@ -96,7 +105,21 @@ pub struct Page {
     pub products: Vec<Product>,
     /// Behind which the next page begins; `None` if this was the last.
     pub next: Option<Position>,
-    /// How many products the whole list has, read in the same moment.
+    /// How many products the whole list has, read in the same moment; only lists without
+    /// a filter are counted.
+    pub total: Option<u64>,
+    /// Of a search: how far the index had come.
+    pub search: Option<SearchState>,
+}
+
+/// How far the search index has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SearchState {
+    /// The version of the index, read before the results.
+    pub version: Version,
+    /// About how many products are indexed as they are now: all of them only if it is so.
+    pub indexed: u64,
+    /// How many products there are.
     pub total: u64,
 }
 

@@ -15,6 +15,8 @@ use vitrine::store::StoreError;
 
 use crate::support::app::LIMITS;
 
+const IDENTITY: vitrine::cache::encoding::Encoding = vitrine::cache::encoding::Encoding::Identity;
+
 /// One row of content under one version; loads can be held up, and the whole be away.
 struct Held {
     version: AtomicI64,
@@ -58,6 +60,12 @@ impl Origin for Held {
         Ok(Arc::new(HashMap::from([(Row::CATALOGUE, self.check()?)])))
     }
 
+    async fn raise(&self, above: &Versions) -> Result<Arc<Versions>, StoreError> {
+        let above = above[&Row::CATALOGUE];
+        self.version.fetch_max(above + 1, Ordering::SeqCst);
+        self.versions().await
+    }
+
     async fn load(&self, _: &Question, _: &Known) -> Result<Answer, StoreError> {
         self.loads.fetch_add(1, Ordering::SeqCst);
         let version = self.check()?;
@@ -75,7 +83,7 @@ fn cache(held: &Arc<Held>) -> Arc<Cache> {
 
 async fn ask(cache: &Cache) -> (String, Outcome) {
     let reply = cache.answer(&Question::Categories).await.unwrap();
-    let body = reply.answer.body(vitrine::cache::encoding::Encoding::Identity).await;
+    let body = reply.answer.body(IDENTITY).await;
     (String::from_utf8(body.to_vec()).unwrap(), reply.outcome)
 }
 
@@ -182,4 +190,21 @@ async fn an_error_is_shared_by_those_who_waited_and_kept_for_nobody() {
     held.is_away.store(false, Ordering::SeqCst);
     held.version.store(6, Ordering::SeqCst);
     assert_eq!(ask(&cache).await, ("6".to_owned(), Outcome::Miss));
+}
+
+/// A backup is put in place of the database, under a process that goes on: its versions are
+/// given out a second time, for other rows.
+#[tokio::test]
+async fn what_was_kept_before_a_restore_is_not_served_after_it() {
+    let held = Held::new();
+    held.version.store(5, Ordering::SeqCst);
+    let origin: Arc<dyn Origin> = Arc::<Held>::clone(&held);
+    let cache = Cache::new(origin, Limits { staleness: Duration::ZERO, ..LIMITS });
+    let before = cache.answer(&Question::Categories).await.unwrap();
+    held.version.store(3, Ordering::SeqCst);
+    let after = cache.answer(&Question::Categories).await.unwrap();
+    assert_eq!(after.outcome, Outcome::Miss);
+    assert_ne!(after.answer.etag(IDENTITY), before.answer.etag(IDENTITY));
+    assert_eq!(held.version.load(Ordering::SeqCst), 6, "above all that was ever seen, once");
+    assert_eq!(cache.counters().restores.load(Ordering::Relaxed), 1);
 }

@@ -156,7 +156,7 @@ impl World {
             }
             Way::Look if instance.known.gate(moment) == Gate::Ask => Way::Ask { sent: self.now },
             Way::Look => match instance.kept {
-                Some((tag, rows)) if instance.known.counts(&tag) => {
+                Some((tag, rows)) if instance.known.counts(&tag.into()) => {
                     return self.answer(at, arrived, rows).map(|()| None);
                 }
                 _ => Way::HalfLoaded { version: None, rows: None },

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
+use vitrine::cache::versions::{Row, Versions};
 use vitrine::catalog::{
-    Asin, CategoryId, Count, Limit, Money, PageQuery, Product, Sort, Stars, Title,
+    Asin, CategoryId, Count, Filter, Limit, Money, PageQuery, Product, Sort, Stars, Title,
 };
 use vitrine::clock::Clock;
 use vitrine::store::{
@@ -55,6 +56,7 @@ contract!(
     a_later_row_of_the_same_file_replaces_an_earlier_one,
     columns_that_the_file_lacks_keep_their_values,
     rejects_are_read_in_pages_and_pruned_after_thirty_days,
+    versions_are_raised_above_what_was_seen,
 );
 
 pub fn product(asin: &str, price: Option<i64>, category: u32) -> Product {
@@ -119,6 +121,8 @@ pub async fn load(store: &Arc<dyn Store>, source: &str, products: Vec<Product>) 
 fn list(category: Option<u32>, sort: Sort, limit: usize) -> PageQuery {
     PageQuery {
         category: category.and_then(|id| CategoryId::from_i64(i64::from(id))),
+        filter: Filter::default(),
+        words: None,
         sort,
         limit: Limit::parse(&limit.to_string()).unwrap(),
         after: None,
@@ -152,6 +156,18 @@ fn sort_key(product: &Product, sort: Sort) -> (bool, i64, Asin) {
     (key.is_none(), key.unwrap_or_default(), product.asin)
 }
 
+/// Filters on the column that a list goes by, on others, and on several at once.
+fn filters() -> [Filter; 5] {
+    let (price, none) = (Money::from_hundredths, Filter::default());
+    [
+        Filter { min_price: price(2), ..none },
+        Filter { max_price: price(1), ..none },
+        Filter { min_price: price(1), max_price: price(2), ..none },
+        Filter { min_stars: Stars::from_hundredths(2), best_seller: Some(false), ..none },
+        Filter { best_seller: Some(true), ..none },
+    ]
+}
+
 fn any_products() -> impl Strategy<Value = Vec<Product>> {
     let few = |most: i64| prop::option::of(0..most);
     let one = ("[A-C0-2a-]{1,3}", few(4), few(4), few(4), 1..4_u32);
@@ -159,6 +175,7 @@ fn any_products() -> impl Strategy<Value = Vec<Product>> {
         let mut by_asin = BTreeMap::new();
         for (asin, price, stars, reviews, category) in rows {
             let mut product = product(&asin, price, category);
+            product.is_best_seller = price.map(|price| price == 3);
             product.stars = stars.and_then(Stars::from_hundredths);
             product.reviews = reviews.and_then(Count::from_i64);
             by_asin.insert(product.asin, product);
@@ -191,8 +208,19 @@ async fn a_list_is_walked_whole_in_every_order(_: Subject) {
                         expected.sort_by_key(|product| sort_key(product, sort));
                         let query = list(category, sort, limit);
                         let total = subject.store.page(&query).await.unwrap().value.unwrap().total;
-                        prop_assert_eq!(total, expected.len() as u64);
-                        prop_assert_eq!(walk(&subject.store, query).await, expected);
+                        prop_assert_eq!(total, Some(expected.len() as u64));
+                        prop_assert_eq!(&walk(&subject.store, query.clone()).await, &expected);
+                        for filter in filters() {
+                            let some: Vec<_> = expected
+                                .iter()
+                                .filter(|p| filter.admits(p.price, p.stars, p.is_best_seller))
+                                .cloned()
+                                .collect();
+                            let query = PageQuery { filter, ..query.clone() };
+                            let page = subject.store.page(&query).await.unwrap().value.unwrap();
+                            prop_assert_eq!(page.total, None);
+                            prop_assert_eq!(walk(&subject.store, query).await, some);
+                        }
                     }
                 }
                 Ok(())
@@ -227,7 +255,7 @@ async fn an_unknown_category_has_no_page_and_an_empty_one_an_empty_page(subject:
     load(store, "b", vec![product("B1", None, 2)]).await;
     assert!(store.page(&list(Some(3), Sort::Asin, 1)).await.unwrap().value.is_none());
     let empty = store.page(&list(Some(1), Sort::Price, 1)).await.unwrap().value.unwrap();
-    assert_eq!((empty.products.len(), empty.next, empty.total), (0, None, 0));
+    assert_eq!((empty.products.len(), empty.next, empty.total), (0, None, Some(0)));
 }
 
 async fn counts_follow_products_that_move(subject: Subject) {
@@ -238,7 +266,10 @@ async fn counts_follow_products_that_move(subject: Subject) {
     let counts = store.category_counts().await.unwrap().value;
     let counts: Vec<_> = counts.iter().map(|c| (c.category_id, c.total_products)).collect();
     assert_eq!(counts, [(3, 5), (2, 3), (1, 1), (9, 1)]);
-    assert_eq!(store.page(&list(None, Sort::Asin, 1)).await.unwrap().value.unwrap().total, 10);
+    assert_eq!(
+        store.page(&list(None, Sort::Asin, 1)).await.unwrap().value.unwrap().total,
+        Some(10)
+    );
     let ids: Vec<_> = store.categories().await.unwrap().value.iter().map(|c| c.id.get()).collect();
     assert_eq!(ids, [1, 2, 3, 9]);
 }
@@ -412,4 +443,17 @@ async fn rejects_are_read_in_pages_and_pruned_after_thirty_days(subject: Subject
     clock.turn(Duration::from_hours(1));
     assert_eq!(store.prune().await.unwrap(), 5);
     assert!(store.run(run.id).await.unwrap().is_some(), "the run itself is kept for ever");
+}
+
+async fn versions_are_raised_above_what_was_seen(subject: Subject) {
+    let store = &subject.store;
+    load(store, "a", vec![product("B1", None, 1), product("B2", None, 2)]).await;
+    let before = store.versions().await.unwrap();
+    let far = before[&Row(1)] + 1_000_000_000;
+    let seen = Versions::from([(Row(1), far), (Row::CATALOGUE, 5), (Row(77), 5)]);
+    let after = store.raise_versions(&seen).await.unwrap();
+    assert!(after[&Row(1)] > far);
+    assert!(after[&Row::CATALOGUE] > before[&Row::CATALOGUE] && after[&Row(77)] > 5);
+    assert_eq!(after[&Row(2)], before[&Row(2)]);
+    assert_eq!(store.versions().await.unwrap(), after);
 }

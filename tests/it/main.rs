@@ -17,5 +17,7 @@ mod http;
 mod http_semantics;
 mod imports;
 mod kills;
+mod search;
 mod sqlite;
+mod stream;
 mod watched_folder;

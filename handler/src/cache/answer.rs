@@ -6,17 +6,19 @@ use tokio::sync::OnceCell;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::encoding::{Encoding, compress};
-use super::versions::Tag;
+use super::versions::Tags;
 
 /// What is kept of an answer. Nothing in it is made again for a request.
 #[derive(Debug)]
 pub struct Answer {
     /// What the answer depends on.
-    pub tag: Tag,
+    pub tags: Tags,
     /// Where the list goes on, as the header has it.
     pub link: Option<HeaderValue>,
     /// How many products the whole list has.
     pub total: Option<HeaderValue>,
+    /// How far the search index had come, if not all the way.
+    pub search_lag: Option<HeaderValue>,
     /// `None` if there is no such thing.
     identity: Option<Bytes>,
     gzip: OnceCell<Bytes>,
@@ -26,25 +28,26 @@ pub struct Answer {
 
 impl Answer {
     /// An answer with this JSON body.
-    pub fn found(tag: Tag, body: Vec<u8>) -> Self {
-        Self::new(tag, Some(body.into()))
+    pub fn found(tags: impl Into<Tags>, body: Vec<u8>) -> Self {
+        Self::new(tags.into(), Some(body.into()))
     }
 
     /// The answer that there is no such thing.
-    pub fn absent(tag: Tag) -> Self {
-        Self::new(tag, None)
+    pub fn absent(tags: impl Into<Tags>) -> Self {
+        Self::new(tags.into(), None)
     }
 
-    fn new(tag: Tag, identity: Option<Bytes>) -> Self {
+    fn new(tags: Tags, identity: Option<Bytes>) -> Self {
         let digest = xxh3_128(identity.as_deref().unwrap_or_default());
         let etag = |encoding: Encoding| {
             let etag = format!("\"{digest:032x}{}\"", encoding.suffix());
             HeaderValue::try_from(etag).expect("hexadecimal digits are ASCII")
         };
         Self {
-            tag,
+            tags,
             link: None,
             total: None,
+            search_lag: None,
             identity,
             gzip: OnceCell::new(),
             brotli: OnceCell::new(),

@@ -44,6 +44,29 @@ pub struct Tag {
     pub version: Version,
 }
 
+/// Every version that an answer was made under: it counts while all of them do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tags([Tag; 2]);
+
+impl Tags {
+    /// Those of an answer that depends on two rows.
+    pub fn both(one: Tag, other: Tag) -> Self {
+        Self([one, other])
+    }
+
+    /// What the answer depends on.
+    pub fn iter(&self) -> impl Iterator<Item = &Tag> {
+        let [one, other] = &self.0;
+        std::iter::once(one).chain((one != other).then_some(other))
+    }
+}
+
+impl From<Tag> for Tags {
+    fn from(only: Tag) -> Self {
+        Self([only, only])
+    }
+}
+
 /// A moment on the instance's own clock that only goes forward, as the time since its start.
 pub type Moment = Duration;
 
@@ -88,6 +111,16 @@ impl Known {
         self.raise(versions)
     }
 
+    /// The rows that the store's answer has below what was known when it was asked: the
+    /// store was restored to an earlier state, and may give the same numbers out again.
+    /// `self` must have been copied before the question was sent.
+    pub fn lost_in(&self, answer: &Versions) -> Versions {
+        let is_lost = |(row, version): &(&Row, &Version)| {
+            answer.get(row).is_none_or(|answered| answered < *version)
+        };
+        self.versions.iter().filter(is_lost).map(|(row, version)| (*row, *version)).collect()
+    }
+
     /// Takes versions that came unasked: a write of our own, a publication. They say nothing
     /// of the rows that they leave out, so knowledge does not get younger by them.
     pub fn raise(&mut self, versions: &Versions) -> bool {
@@ -99,9 +132,9 @@ impl Known {
         !risen.is_empty()
     }
 
-    /// Whether an answer with this tag may be given without a mark.
-    pub fn counts(&self, tag: &Tag) -> bool {
-        tag.version >= self.version(tag.row)
+    /// Whether an answer with these tags may be given without a mark.
+    pub fn counts(&self, tags: &Tags) -> bool {
+        tags.iter().all(|tag| tag.version >= self.version(tag.row))
     }
 
     /// The version of a row; a row nobody has heard of is below every tag.

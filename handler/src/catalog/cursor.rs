@@ -45,7 +45,7 @@ pub(super) fn decode(text: &str, query: &PageQuery) -> Result<Position, Invalid>
         return Err(foreign());
     }
     if head[1..5] != list_tag(query) {
-        return Err(Invalid::new("cursor", "belongs to another list: keep category_id and sort"));
+        return Err(Invalid::new("cursor", "belongs to another list: keep the other parameters"));
     }
     let key = i64::from_be_bytes(head[6..].try_into().expect("eight bytes are left"));
     let asin = std::str::from_utf8(asin).ok().and_then(|asin| Asin::parse(asin).ok());
@@ -62,13 +62,20 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::catalog::{CategoryId, Limit, Sort};
+    use crate::catalog::{CategoryId, Filter, Limit, Money, Sort, Words};
 
     fn any_query() -> impl Strategy<Value = PageQuery> {
         let category = proptest::option::of(1..=1_000_000_i64);
         let sort = proptest::sample::select(Sort::ALL.to_vec());
-        (category, sort).prop_map(|(category, sort)| PageQuery {
+        let price = proptest::option::of(0..10_000_i64);
+        let words = proptest::option::of("[a-c]{1,2}");
+        (category, sort, price, words).prop_map(|(category, sort, price, words)| PageQuery {
             category: category.and_then(CategoryId::from_i64),
+            filter: Filter {
+                min_price: price.and_then(Money::from_hundredths),
+                ..Filter::default()
+            },
+            words: words.and_then(|words| Words::parse(&words).ok()),
             sort,
             limit: Limit::default(),
             after: None,

@@ -3,14 +3,18 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{Asin, CategoryId, Invalid, cursor};
+use super::{Asin, CategoryId, Filter, Invalid, Money, Stars, Words, cursor};
 
 /// One page of the catalogue: which products, in which order, from where on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PageQuery {
     /// Only this category; all of them if `None`.
     pub category: Option<CategoryId>,
-    /// The order.
+    /// Only products that pass this.
+    pub filter: Filter,
+    /// Only products whose title holds these words; the list then goes by relevance.
+    pub words: Option<Words>,
+    /// The order, but for a search.
     pub sort: Sort,
     /// At most so many products.
     pub limit: Limit,
@@ -96,8 +100,8 @@ impl Default for Limit {
 /// A place in an ordered list: right behind the product with this key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Position {
-    /// The last product's value of the sort column, in its stored unit; `None`
-    /// where it was unknown, and always in the order by asin.
+    /// The last product's value of the sort column, in its stored unit, or its rank in a
+    /// search; `None` where the value was unknown, and always in the order by asin.
     pub key: Option<i64>,
     /// The last product's asin.
     pub asin: Asin,
@@ -111,16 +115,20 @@ impl PageQuery {
         let (given, mut faults) = parameters(raw);
         let mut keep = |fault| faults.push(fault);
         let mut query = Self {
-            category: read(
-                &given,
-                "category_id",
-                |t| CategoryId::parse("category_id", t),
-                &mut keep,
-            ),
-            sort: read(&given, "sort", Sort::parse, &mut keep).unwrap_or_default(),
-            limit: read(&given, "limit", Limit::parse, &mut keep).unwrap_or_default(),
+            category: read(&given, "category_id", CategoryId::parse, &mut keep),
+            filter: Filter {
+                min_price: read(&given, "min_price", Money::parse, &mut keep),
+                max_price: read(&given, "max_price", Money::parse, &mut keep),
+                min_stars: read(&given, "min_stars", stars, &mut keep),
+                best_seller: read(&given, "best_seller", truth, &mut keep),
+            },
+            words: read(&given, "q", |_, text| Words::parse(text), &mut keep),
+            sort: read(&given, "sort", |_, text| Sort::parse(text), &mut keep).unwrap_or_default(),
+            limit: read(&given, "limit", |_, text| Limit::parse(text), &mut keep)
+                .unwrap_or_default(),
             after: None,
         };
+        faults.extend(query.contradictions(given.contains_key("sort")));
         if faults.is_empty()
             && let Some(text) = given.get("cursor")
         {
@@ -132,12 +140,53 @@ impl PageQuery {
         if faults.is_empty() { Ok(query) } else { Err(faults) }
     }
 
+    /// Reads a raw query string that asks for a whole list, to be read in the longest pages:
+    /// what only a page has is refused.
+    pub fn parse_whole(raw: &str) -> Result<Self, Vec<Invalid>> {
+        let (given, _) = parameters(raw);
+        let of_a_page =
+            ["limit", "cursor", "q"].into_iter().filter(|name| given.contains_key(name));
+        let faults: Vec<_> = of_a_page
+            .map(|name| Invalid::new(name, "must not be given where the whole list is streamed"))
+            .collect();
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        Ok(Self { limit: Limit(Limit::MAX), ..Self::parse(raw)? })
+    }
+
+    /// Whether it asks for the whole of a list that the catalogue has: its size is known, and
+    /// there are only so many such lists.
+    pub fn is_plain(&self) -> bool {
+        self.filter.is_empty() && self.words.is_none()
+    }
+
+    /// What each parameter allows and all of them together do not.
+    fn contradictions(&self, has_sort: bool) -> Vec<Invalid> {
+        let mut faults = Vec::new();
+        if let (Some(min), Some(max)) = (self.filter.min_price, self.filter.max_price)
+            && min > max
+        {
+            faults.push(Invalid::new("max_price", "must not be below min_price"));
+        }
+        if self.words.is_some() && has_sort {
+            faults.push(Invalid::new("sort", "must not stand beside q, which goes by relevance"));
+        }
+        faults
+    }
+
     /// Path and query of the page that goes on behind `after`.
     pub fn link_after(&self, after: &Position) -> String {
         let mut link = String::from("/products?");
         if let Some(category) = self.category {
             // Writing into a String cannot fail.
             let _ = write!(link, "category_id={}&", category.get());
+        }
+        self.filter.write_parameters(&mut link);
+        if let Some(words) = &self.words {
+            let words: String =
+                form_urlencoded::byte_serialize(words.to_string().as_bytes()).collect();
+            let _ = write!(link, "q={words}&");
         }
         if self.sort != Sort::default() {
             let _ = write!(link, "sort={}&", self.sort.word());
@@ -158,11 +207,29 @@ impl PageQuery {
     /// What a cursor is bound to: the same text for every page of one list.
     pub(super) fn list_name(&self) -> String {
         let category = self.category.map_or(0, CategoryId::get);
-        format!("products/{category}/{}", self.sort.word())
+        let mut name = format!("products/{category}/{}", self.sort.word());
+        if !self.is_plain() {
+            name.push('?');
+            self.filter.write_parameters(&mut name);
+            if let Some(words) = &self.words {
+                let _ = write!(name, "q={words}");
+            }
+        }
+        name
     }
 }
 
-const PARAMETERS: [&str; 4] = ["category_id", "sort", "limit", "cursor"];
+const PARAMETERS: [&str; 9] = [
+    "category_id",
+    "sort",
+    "limit",
+    "cursor",
+    "min_price",
+    "max_price",
+    "min_stars",
+    "best_seller",
+    "q",
+];
 const IGNORED: [&str; 2] = ["code", "clientId"];
 
 type Given = BTreeMap<&'static str, String>;
@@ -190,11 +257,19 @@ fn parameters(raw: &str) -> (Given, Vec<Invalid>) {
 
 fn read<T>(
     given: &Given,
-    name: &str,
-    parse: impl Fn(&str) -> Result<T, Invalid>,
+    name: &'static str,
+    parse: impl Fn(&'static str, &str) -> Result<T, Invalid>,
     keep: &mut impl FnMut(Invalid),
 ) -> Option<T> {
-    parse(given.get(name)?).map_err(keep).ok()
+    parse(name, given.get(name)?).map_err(keep).ok()
+}
+
+fn stars(name: &'static str, text: &str) -> Result<Stars, Invalid> {
+    Stars::parse(text).map_err(|fault| Invalid::new(name, fault.reason))
+}
+
+fn truth(name: &'static str, text: &str) -> Result<bool, Invalid> {
+    text.parse().map_err(|_| Invalid::new(name, "must be true or false"))
 }
 
 #[cfg(test)]
@@ -228,11 +303,44 @@ mod tests {
     }
 
     #[test]
+    fn filters_and_words_are_read_or_named() {
+        let query =
+            PageQuery::parse("min_price=5&max_price=9.5&min_stars=4&best_seller=true&q=Lamp");
+        let query = query.unwrap();
+        assert_eq!(query.filter.min_price, Money::from_hundredths(500));
+        assert_eq!(query.filter.min_stars, Stars::from_hundredths(400));
+        assert_eq!(query.words, Words::parse("lamp").ok());
+        assert!(!query.is_plain());
+        assert_eq!(
+            fields("min_price=-1&max_price=x&min_stars=6&best_seller=yes&q="),
+            ["min_price", "max_price", "min_stars", "best_seller", "q"]
+        );
+        assert_eq!(fields("min_price=2&max_price=1.99"), ["max_price"]);
+        assert_eq!(fields("q=lamp&sort=price"), ["sort"]);
+    }
+
+    #[test]
+    fn a_whole_list_has_no_pages() {
+        let whole = PageQuery::parse_whole("category_id=5&min_price=1&sort=price").unwrap();
+        assert_eq!((whole.limit.get(), whole.sort), (1_000, Sort::Price));
+        for (raw, field) in [("limit=5", "limit"), ("cursor=x", "cursor"), ("q=lamp", "q")] {
+            assert_eq!(PageQuery::parse_whole(raw).unwrap_err()[0].field, field);
+        }
+        assert_eq!(PageQuery::parse_whole("limits=5").unwrap_err()[0].field, "query");
+    }
+
+    #[test]
     fn the_link_leads_on_in_the_same_list() {
-        let query = PageQuery::parse("category_id=5&sort=-price&limit=7").unwrap();
-        let after = Position { key: Some(1_999), asin: Asin::parse("B01").unwrap() };
-        let link = query.link_after(&after);
-        let next = PageQuery::parse(link.strip_prefix("/products?").unwrap()).unwrap();
-        assert_eq!(next, PageQuery { after: Some(after), ..query });
+        for raw in [
+            "category_id=5&sort=-price&limit=7",
+            "min_price=1.50&max_price=20&min_stars=4.5&best_seller=false",
+            "category_id=5&q=T-Shirt+%26+red+100%25",
+        ] {
+            let query = PageQuery::parse(raw).unwrap();
+            let after = Position { key: Some(1_999), asin: Asin::parse("B01").unwrap() };
+            let link = query.link_after(&after);
+            let next = PageQuery::parse(link.strip_prefix("/products?").unwrap()).unwrap();
+            assert_eq!(next, PageQuery { after: Some(after), ..query }, "{raw}");
+        }
     }
 }

@@ -33,6 +33,21 @@ pub struct Product {
 }
 
 impl Product {
+    /// Its fields as JSON, imported files and exported ones name and order them.
+    pub const FIELDS: [&str; 11] = [
+        "asin",
+        "title",
+        "imgUrl",
+        "productURL",
+        "stars",
+        "reviews",
+        "price",
+        "listPrice",
+        "category_id",
+        "isBestSeller",
+        "boughtInLastMonth",
+    ];
+
     /// Appends the product as a JSON object, its fields named and ordered as in CONTRACT 4.
     ///
     /// By hand, since money has always two decimals, which no derived form writes.
@@ -53,6 +68,24 @@ impl Product {
         write_number(out, "isBestSeller", self.is_best_seller);
         write_number(out, "boughtInLastMonth", self.bought_in_last_month.map(Count::get));
         out.push(b'}');
+    }
+
+    /// Appends the product as a line of CSV in the form of the data set, so that it can be
+    /// imported again: [`Product::FIELDS`] in their order, what is not known empty.
+    pub fn write_csv(&self, out: &mut Vec<u8>) {
+        let truth = self.is_best_seller.map(|flag| if flag { "True" } else { "False" });
+        out.extend_from_slice(self.asin.as_str().as_bytes());
+        write_csv_text(out, self.title.as_str());
+        write_csv_text(out, self.img_url.as_ref().map_or("", WebUrl::as_str));
+        write_csv_text(out, self.product_url.as_ref().map_or("", WebUrl::as_str));
+        write_csv_value(out, self.stars);
+        write_csv_value(out, self.reviews.map(Count::get));
+        write_csv_value(out, self.price);
+        write_csv_value(out, self.list_price);
+        write_csv_value(out, Some(self.category_id.get()));
+        write_csv_value(out, truth);
+        write_csv_value(out, self.bought_in_last_month.map(Count::get));
+        out.push(b'\n');
     }
 }
 
@@ -91,13 +124,31 @@ fn write_number(out: &mut Vec<u8>, name: &str, value: Option<impl Display>) {
     .expect("memory takes every byte");
 }
 
+/// A field that is not the first, in quotes if it must be.
+fn write_csv_text(out: &mut Vec<u8>, text: &str) {
+    out.push(b',');
+    if !text.contains([',', '"', '\n', '\r']) {
+        out.extend_from_slice(text.as_bytes());
+        return;
+    }
+    out.push(b'"');
+    out.extend_from_slice(text.replace('"', "\"\"").as_bytes());
+    out.push(b'"');
+}
+
+fn write_csv_value(out: &mut Vec<u8>, value: Option<impl Display>) {
+    match value {
+        Some(value) => write!(out, ",{value}").expect("memory takes every byte"),
+        None => out.push(b','),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_product_is_written_as_the_contract_says() {
-        let product = Product {
+    fn lamp() -> Product {
+        Product {
             asin: Asin::parse("B0-1").unwrap(),
             title: Title::parse("A \"9\" lamp\\ é").unwrap(),
             img_url: Some(WebUrl::parse("imgUrl", "https://a.example/1.jpg").unwrap()),
@@ -109,7 +160,22 @@ mod tests {
             category_id: CategoryId::parse("category_id", "7").unwrap(),
             is_best_seller: Some(true),
             bought_in_last_month: None,
-        };
+        }
+    }
+
+    #[test]
+    fn a_line_of_csv_has_the_form_of_the_data_set() {
+        let mut line = Vec::new();
+        lamp().write_csv(&mut line);
+        assert_eq!(
+            String::from_utf8(line).unwrap(),
+            "B0-1,\"A \"\"9\"\" lamp\\ é\",https://a.example/1.jpg,,4.0,0,98.00,,7,True,\n"
+        );
+    }
+
+    #[test]
+    fn a_product_is_written_as_the_contract_says() {
+        let product = lamp();
         let text = String::from_utf8(write_json_array(&[product.clone(), product])).unwrap();
         let one = r#"{"asin":"B0-1","title":"A \"9\" lamp\\ é","imgUrl":"https://a.example/1.jpg","productURL":null,"stars":4.0,"reviews":0,"price":98.00,"listPrice":null,"category_id":7,"isBestSeller":true,"boughtInLastMonth":null}"#;
         assert_eq!(text, format!("[{one},{one}]"));

@@ -6,14 +6,51 @@ use warp::http::header::ACCEPT;
 use super::problem::ApiError;
 use crate::cache::encoding::weighted;
 
-/// Refuses a client that cannot read JSON.
-pub(super) fn json(headers: &HeaderMap) -> Result<(), ApiError> {
-    if takes(headers, "application", "json") { Ok(()) } else { Err(ApiError::NotAcceptable) }
+/// In what form a list of products goes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ListForm {
+    /// One page as a JSON array.
+    Page,
+    /// The whole list, a JSON object a line.
+    Lines,
+    /// The whole list as CSV.
+    Csv,
 }
 
-/// Whether the client takes this type: by the most exact range that names it. A header that
-/// cannot be read says nothing.
-fn takes(headers: &HeaderMap, main: &str, sub: &str) -> bool {
+/// A media type, as its two parts.
+type Media = (&'static str, &'static str);
+
+const JSON: Media = ("application", "json");
+const NDJSON: Media = ("application", "x-ndjson");
+const CSV: Media = ("text", "csv");
+
+/// Refuses a client that cannot read JSON.
+pub(super) fn json(headers: &HeaderMap) -> Result<(), ApiError> {
+    if weight(headers, JSON) > 0 {
+        Ok(())
+    } else {
+        Err(ApiError::NotAcceptable("application/json"))
+    }
+}
+
+/// The form that the client likes best; a page, if it likes that as well as another.
+pub(super) fn list(headers: &HeaderMap) -> Result<ListForm, ApiError> {
+    let page = weight(headers, JSON);
+    if page == 1_000 {
+        return Ok(ListForm::Page);
+    }
+    let (lines, csv) = (weight(headers, NDJSON), weight(headers, CSV));
+    match page.max(lines).max(csv) {
+        0 => Err(ApiError::NotAcceptable("application/json, application/x-ndjson and text/csv")),
+        best if best == page => Ok(ListForm::Page),
+        best if best == lines => Ok(ListForm::Lines),
+        _ => Ok(ListForm::Csv),
+    }
+}
+
+/// How much the client likes this type, in thousandths: by the most exact range that names
+/// it. A header that cannot be read says nothing.
+fn weight(headers: &HeaderMap, (main, sub): Media) -> u16 {
     let mut best: Option<(u8, u16)> = None;
     let mut is_named = false;
     for value in headers.get_all(ACCEPT) {
@@ -35,14 +72,19 @@ fn takes(headers: &HeaderMap, main: &str, sub: &str) -> bool {
         }
     }
     match best {
-        Some((_, weight)) => weight > 0,
-        None => !is_named,
+        Some((_, weight)) => weight,
+        None if is_named => 0,
+        None => 1_000,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn accepting(accept: &str) -> HeaderMap {
+        HeaderMap::from_iter([(ACCEPT, accept.parse().unwrap())])
+    }
 
     #[test]
     fn the_most_exact_range_decides() {
@@ -58,9 +100,25 @@ mod tests {
             ("application/*;q=0, application/json", true),
             ("nonsense", false),
         ] {
-            let headers = HeaderMap::from_iter([(ACCEPT, accept.parse().unwrap())]);
-            assert_eq!(takes(&headers, "application", "json"), taken, "{accept:?}");
+            assert_eq!(json(&accepting(accept)).is_ok(), taken, "{accept:?}");
         }
-        assert!(takes(&HeaderMap::new(), "application", "json"));
+        assert!(json(&HeaderMap::new()).is_ok());
+    }
+
+    #[test]
+    fn a_list_goes_out_in_the_form_that_is_liked_best() {
+        for (accept, form) in [
+            ("", Some(ListForm::Page)),
+            ("text/html, */*;q=0.8", Some(ListForm::Page)),
+            ("application/x-ndjson", Some(ListForm::Lines)),
+            ("text/csv", Some(ListForm::Csv)),
+            ("text/*", Some(ListForm::Csv)),
+            ("text/csv;q=0.5, application/x-ndjson;q=0.6", Some(ListForm::Lines)),
+            ("application/json;q=0.5, text/csv", Some(ListForm::Csv)),
+            ("application/json;q=0.5, text/csv;q=0.5", Some(ListForm::Page)),
+            ("image/png", None),
+        ] {
+            assert_eq!(list(&accepting(accept)).ok(), form, "{accept:?}");
+        }
     }
 }

@@ -17,6 +17,9 @@ use crate::store::StoreError;
 /// Seconds after which a client may try again when a part is away.
 const RETRY_SECONDS: u32 = 2;
 
+/// The whole data set takes about so long to be streamed.
+const STREAM_RETRY_SECONDS: u32 = 10;
+
 /// Why a request has no better answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ApiError {
@@ -31,8 +34,10 @@ pub(super) enum ApiError {
     NotFound,
     #[error("this path takes GET and HEAD")]
     MethodNotAllowed,
-    #[error("this path answers in application/json")]
-    NotAcceptable,
+    #[error("this path answers in {0}")]
+    NotAcceptable(&'static str),
+    #[error("two lists are streamed already, try again shortly")]
+    TooManyStreams,
     /// Nothing was changed, so the same request may be sent again.
     #[error("the catalogue cannot be reached, try again shortly")]
     Unavailable(#[source] Arc<StoreError>),
@@ -66,7 +71,12 @@ impl ApiError {
             Self::MethodNotAllowed => {
                 (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed")
             }
-            Self::NotAcceptable => (StatusCode::NOT_ACCEPTABLE, "not-acceptable", "Not acceptable"),
+            Self::NotAcceptable(_) => {
+                (StatusCode::NOT_ACCEPTABLE, "not-acceptable", "Not acceptable")
+            }
+            Self::TooManyStreams => {
+                (StatusCode::TOO_MANY_REQUESTS, "too-many-streams", "Too many streams")
+            }
             Self::Unavailable(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "A part is away")
             }
@@ -99,6 +109,9 @@ impl ApiError {
             }
             Self::Unavailable(_) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
+            }
+            Self::TooManyStreams => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(STREAM_RETRY_SECONDS));
             }
             _ => {}
         }

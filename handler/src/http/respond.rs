@@ -14,15 +14,16 @@ use crate::cache::encoding::Encoding;
 use crate::cache::{Outcome, Reply};
 
 /// A catalogue answer: a client keeps it and asks each time whether it still counts.
-const CATALOGUE: HeaderValue = HeaderValue::from_static("public, no-cache");
+pub(super) const CATALOGUE: HeaderValue = HeaderValue::from_static("public, no-cache");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const VARIES: HeaderValue = HeaderValue::from_static("accept, accept-encoding");
+pub(super) const VARIES: HeaderValue = HeaderValue::from_static("accept, accept-encoding");
 const HIT: HeaderValue = HeaderValue::from_static("vitrine; hit");
 const MISS: HeaderValue = HeaderValue::from_static("vitrine; fwd=miss");
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
+pub(super) const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
+const SEARCH_INDEXED: HeaderName = HeaderName::from_static("x-search-indexed");
 /// Longer ones are replaced: an id goes into logs.
 const REQUEST_ID_MAX: usize = 128;
 
@@ -49,6 +50,9 @@ pub(super) async fn answer(reply: &Reply, asked: &HeaderMap) -> Response {
         }
         if let Some(total) = &answer.total {
             headers.insert(TOTAL_COUNT, total.clone());
+        }
+        if let Some(lag) = &answer.search_lag {
+            headers.insert(SEARCH_INDEXED, lag.clone());
         }
         if let Some(link) = &answer.link {
             headers.insert(LINK, link.clone());

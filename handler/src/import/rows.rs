@@ -9,19 +9,6 @@ use crate::catalog::{
 };
 use crate::store::ProductColumns;
 
-const PRODUCT_COLUMNS: [&str; 11] = [
-    "asin",
-    "title",
-    "imgUrl",
-    "productURL",
-    "stars",
-    "reviews",
-    "price",
-    "listPrice",
-    "category_id",
-    "isBestSeller",
-    "boughtInLastMonth",
-];
 const CATEGORY_COLUMNS: [&str; 2] = ["id", "category_name"];
 
 /// Where in a record each column lies.
@@ -48,7 +35,7 @@ impl Layout {
         let known: &[&str] = if find("id").is_some() || find("category_name").is_some() {
             &CATEGORY_COLUMNS
         } else {
-            &PRODUCT_COLUMNS
+            &Product::FIELDS
         };
         if let Some(unknown) = header.iter().find(|column| !known.contains(&column.as_str())) {
             let shown: String = unknown.chars().take(40).collect();
@@ -56,7 +43,7 @@ impl Layout {
                 "unknown header: there is no column `{shown}`; a file of categories has {}, one \
                  of products {} (of which asin, title and category_id must be there)",
                 CATEGORY_COLUMNS.join(","),
-                PRODUCT_COLUMNS.join(","),
+                Product::FIELDS.join(","),
             ));
         }
         let need = |name: &str| {
@@ -68,7 +55,7 @@ impl Layout {
         for name in ["asin", "title", "category_id"] {
             need(name)?;
         }
-        Ok(Self::Products { width: header.len(), at: PRODUCT_COLUMNS.map(find) })
+        Ok(Self::Products { width: header.len(), at: Product::FIELDS.map(find) })
     }
 
     /// How many fields a record must have.
@@ -85,7 +72,7 @@ impl Layout {
             return ProductColumns::default();
         };
         let has = |name: &str| {
-            PRODUCT_COLUMNS.iter().position(|n| *n == name).is_some_and(|i| at[i].is_some())
+            Product::FIELDS.iter().position(|n| *n == name).is_some_and(|i| at[i].is_some())
         };
         ProductColumns {
             img_url: has("imgUrl"),
@@ -140,7 +127,7 @@ impl<R: Read> Fields<'_, R> {
 
     fn needed(&self, column: usize) -> Result<&str, Invalid> {
         let at = self.at[column].expect("the header has the columns that must be there");
-        text(PRODUCT_COLUMNS[column], self.records.field(at))
+        text(Product::FIELDS[column], self.records.field(at))
     }
 
     /// A column that the file may lack and a field that may be empty: both are not known.
@@ -152,7 +139,7 @@ impl<R: Read> Fields<'_, R> {
         let Some(at) = self.at[column] else {
             return Ok(None);
         };
-        let text = text(PRODUCT_COLUMNS[column], self.records.field(at))?;
+        let text = text(Product::FIELDS[column], self.records.field(at))?;
         if text.is_empty() { Ok(None) } else { parse(text).map(Some) }
     }
 }

@@ -17,6 +17,7 @@ mod product_rows;
 mod runs;
 mod sample;
 mod schema;
+mod search;
 mod versions;
 
 use std::sync::Arc;
@@ -91,6 +92,17 @@ impl SqliteStore {
         if loading { Ok(()) } else { self.make_indexes().await }
     }
 
+    /// Brings the search index a step nearer to the products; tells whether another step is
+    /// due. Rests while a load goes on, so that no import ever waits for it.
+    pub async fn index_search(&self) -> Result<bool, StoreError> {
+        let now = self.clock.now_micros();
+        let is_due = move |db: &Connection| Ok(search::lags(db)? && !runs::is_loading(db, now)?);
+        if !self.read(is_due).await? {
+            return Ok(false);
+        }
+        self.write(move |tx| search::index_some(tx, now)).await
+    }
+
     /// The settings of the writing connection on which durability and speed depend, for a
     /// test and a benchmark that compare them.
     pub async fn pragmas(&self) -> Result<Vec<(&'static str, String)>, StoreError> {
@@ -152,7 +164,11 @@ impl SqliteStore {
 impl Store for SqliteStore {
     async fn page(&self, query: &PageQuery) -> Result<Read<Option<Page>>, StoreError> {
         let query = query.clone();
-        self.read(move |db| lists::page(db, &query)).await
+        self.read(move |db| match &query.words {
+            Some(words) => search::page(db, &query, words),
+            None => lists::page(db, &query),
+        })
+        .await
     }
 
     async fn product(&self, asin: &Asin) -> Result<Option<Product>, StoreError> {
@@ -176,6 +192,15 @@ impl Store for SqliteStore {
 
     async fn versions(&self) -> Result<Arc<Versions>, StoreError> {
         self.probe.ask().await
+    }
+
+    async fn raise_versions(&self, above: &Versions) -> Result<Arc<Versions>, StoreError> {
+        let (above, now) = (above.clone(), self.clock.now_micros());
+        self.write(move |tx| {
+            versions::raise_above(tx, &above, now)?;
+            Ok(Arc::new(versions::all(tx)?))
+        })
+        .await
     }
 
     async fn claim_run(&self, claim: &Claim) -> Result<Claimed, StoreError> {

@@ -11,6 +11,7 @@ use rusqlite::{Connection, ErrorCode, Transaction};
 use super::indexes;
 use super::marks::Marks;
 use super::schema;
+use super::search;
 use super::versions::Touched;
 use crate::catalog::CategoryId;
 use crate::store::{RunId, StoreError};
@@ -27,6 +28,7 @@ pub(super) fn owner(db: &Connection) -> Result<Option<RunId>, StoreError> {
 /// Puts the indexes off; the table must be empty.
 pub(super) fn begin(tx: &Transaction<'_>, run: RunId) -> Result<(), StoreError> {
     indexes::drop_all(tx)?;
+    search::begin_anew(tx)?;
     schema::set(tx, META, &run.to_string())
 }
 

@@ -5,36 +5,65 @@
 //! Each is a plain range of one index. One condition for all three (`key > ?1 OR key = ?1
 //! AND …`) would make SQLite scan from the first row.
 
-use rusqlite::{Connection, ToSql};
+use rusqlite::{Connection, Row, ToSql};
 
 use super::{product_rows, versions};
 use crate::catalog::{
-    Category, CategoryCount, CategoryId, CategoryName, Money, PageQuery, Position, Product, Sort,
-    Stars,
+    Category, CategoryCount, CategoryId, CategoryName, Filter, Money, PageQuery, Position, Product,
+    Sort, Stars,
 };
-use crate::store::{Page, Read, StoreError};
+use crate::store::{EXAMINED_MAX, Page, Read, StoreError};
 
 /// One page, and whether there is more; `None` if the category is not known.
 pub(super) fn page(db: &Connection, query: &PageQuery) -> Result<Read<Option<Page>>, StoreError> {
     let Some((version, total)) = versions::of_list(db, query.category)? else {
         return Ok(Read { value: None, version: versions::of_catalogue(db)? });
     };
-    let limit = query.limit.get();
-    let mut products = Vec::with_capacity(limit + 1);
+    let mut gathered = Gathered::new(query);
     for stretch in stretches(query) {
-        // One more than the page holds tells whether another page follows.
-        let wanted = limit + 1 - products.len();
-        if wanted > 0 {
-            stretch.read(db, query, wanted, &mut products)?;
+        if !gathered.is_complete {
+            stretch.read(db, query, &mut gathered)?;
         }
     }
-    let next = if products.len() > limit {
-        products.truncate(limit);
-        products.last().map(|last| position(last, query.sort))
-    } else {
-        None
-    };
-    Ok(Read { value: Some(Page { products, next, total }), version })
+    let Gathered { products, next, .. } = gathered;
+    let total = query.filter.is_empty().then_some(total);
+    Ok(Read { value: Some(Page { products, next, total, search: None }), version })
+}
+
+/// A page in the making.
+struct Gathered<'a> {
+    query: &'a PageQuery,
+    products: Vec<Product>,
+    examined: usize,
+    /// Where the next page begins.
+    next: Option<Position>,
+    is_complete: bool,
+}
+
+impl<'a> Gathered<'a> {
+    fn new(query: &'a PageQuery) -> Self {
+        let products = Vec::with_capacity(query.limit.get());
+        Self { query, products, examined: 0, next: None, is_complete: false }
+    }
+
+    /// Takes the list's next row in. One product more than the page holds tells that another
+    /// page follows; so does the last row that a filtered page may examine.
+    fn take(&mut self, row: &Row<'_>) -> Result<(), StoreError> {
+        self.examined += 1;
+        if product_rows::passes(row, &self.query.filter)? {
+            if self.products.len() == self.query.limit.get() {
+                self.next = self.products.last().map(|last| position(last, self.query.sort));
+                self.is_complete = true;
+                return Ok(());
+            }
+            self.products.push(product_rows::read(row)?);
+        }
+        if self.examined == EXAMINED_MAX {
+            self.next = Some(position(&product_rows::read(row)?, self.query.sort));
+            self.is_complete = true;
+        }
+        Ok(())
+    }
 }
 
 /// All categories by id.
@@ -81,7 +110,7 @@ pub fn hot_statements() -> Vec<String> {
                 Some(_) => statements.extend(
                     [
                         Stretch::Ties { key: 0, after: "" },
-                        Stretch::Beyond { key: 0 },
+                        Stretch::Beyond { key: 0, until: 0 },
                         Stretch::Unknown { after: "" },
                     ]
                     .map(|stretch| stretch.sql(sort, scope)),
@@ -104,8 +133,8 @@ enum Stretch<'a> {
     Asins { after: &'a str },
     /// The same key as the last product shown, behind its asin.
     Ties { key: i64, after: &'a str },
-    /// Keys that come behind `key`.
-    Beyond { key: i64 },
+    /// Keys that come behind `key`, up to and with `until`.
+    Beyond { key: i64, until: i64 },
     /// No key at all.
     Unknown { after: &'a str },
 }
@@ -117,18 +146,47 @@ fn stretches(query: &PageQuery) -> Vec<Stretch<'_>> {
     if column(query.sort).is_none() {
         return vec![Stretch::Asins { after: asin }];
     }
+    let Keys { before_all, until, has_unknown } = keys(query);
+    let unknown = has_unknown.then_some(Stretch::Unknown { after: "" });
     match after.map(|after| after.key) {
-        // Before every key there is: stored keys are not negative.
-        None if is_descending(query.sort) => {
-            vec![Stretch::Beyond { key: i64::MAX }, Stretch::Unknown { after: "" }]
+        None => {
+            let known = Stretch::Beyond { key: before_all, until };
+            [known].into_iter().chain(unknown).collect()
         }
-        None => vec![Stretch::Beyond { key: -1 }, Stretch::Unknown { after: "" }],
-        Some(Some(key)) => vec![
-            Stretch::Ties { key, after: asin },
-            Stretch::Beyond { key },
-            Stretch::Unknown { after: "" },
-        ],
+        Some(Some(key)) => {
+            let known = [Stretch::Ties { key, after: asin }, Stretch::Beyond { key, until }];
+            known.into_iter().chain(unknown).collect()
+        }
         Some(None) => vec![Stretch::Unknown { after: asin }],
+    }
+}
+
+/// The keys among which a list's products lie.
+struct Keys {
+    /// Before every one of them.
+    before_all: i64,
+    /// The last that may be met.
+    until: i64,
+    has_unknown: bool,
+}
+
+/// A filter on the column that a list goes by is a shorter range of its index: nothing
+/// outside of it is examined. Stored keys are not negative.
+fn keys(query: &PageQuery) -> Keys {
+    let Filter { min_price, max_price, min_stars, .. } = query.filter;
+    let (min, max) = match query.sort {
+        Sort::Price | Sort::PriceDescending => {
+            (min_price.map(Money::hundredths), max_price.map(Money::hundredths))
+        }
+        Sort::StarsDescending => (min_stars.map(Stars::hundredths), None),
+        Sort::Asin | Sort::ReviewsDescending => (None, None),
+    };
+    let has_unknown = min.is_none() && max.is_none();
+    let (min, max) = (min.unwrap_or(0), max.unwrap_or(i64::MAX - 1));
+    if is_descending(query.sort) {
+        Keys { before_all: max + 1, until: min, has_unknown }
+    } else {
+        Keys { before_all: min - 1, until: max, has_unknown }
     }
 }
 
@@ -137,14 +195,12 @@ impl Stretch<'_> {
         &self,
         db: &Connection,
         query: &PageQuery,
-        wanted: usize,
-        products: &mut Vec<Product>,
+        gathered: &mut Gathered<'_>,
     ) -> Result<(), StoreError> {
         let scope = if query.category.is_some() { Scope::Category } else { Scope::Catalogue };
         let mut statement = db.prepare_cached(&self.sql(query.sort, scope))?;
-        let wanted = i64::try_from(wanted).unwrap_or(i64::MAX);
         let category = query.category.map(CategoryId::get);
-        let mut given: Vec<(&str, &dyn ToSql)> = vec![(":wanted", &wanted)];
+        let mut given: Vec<(&str, &dyn ToSql)> = Vec::with_capacity(3);
         if category.is_some() {
             given.push((":category", &category));
         }
@@ -154,23 +210,30 @@ impl Stretch<'_> {
                 given.push((":key", key));
                 given.push((":after", after));
             }
-            Stretch::Beyond { key } => given.push((":key", key)),
+            Stretch::Beyond { key, until } => {
+                given.push((":key", key));
+                given.push((":until", until));
+            }
         }
         let mut rows = statement.query(given.as_slice())?;
-        while let Some(row) = rows.next()? {
-            products.push(product_rows::read(row)?);
+        while !gathered.is_complete
+            && let Some(row) = rows.next()?
+        {
+            gathered.take(row)?;
         }
         Ok(())
     }
 
     fn sql(&self, sort: Sort, scope: Scope) -> String {
         let key = column(sort).unwrap_or("asin");
-        let (behind, direction) = if is_descending(sort) { ("<", " DESC") } else { (">", "") };
+        let (behind, to, direction) =
+            if is_descending(sort) { ("<", ">=", " DESC") } else { (">", "<=", "") };
         let (condition, order) = match self {
             Stretch::Asins { .. } => ("asin > :after".to_owned(), "asin".to_owned()),
             Stretch::Ties { .. } => (format!("{key} = :key AND asin > :after"), "asin".to_owned()),
             Stretch::Beyond { .. } => {
-                (format!("{key} {behind} :key"), format!("{key}{direction}, asin"))
+                let range = format!("{key} {behind} :key AND {key} {to} :until");
+                (range, format!("{key}{direction}, asin"))
             }
             Stretch::Unknown { .. } => {
                 (format!("{key} IS NULL AND asin > :after"), "asin".to_owned())
@@ -183,7 +246,7 @@ impl Stretch<'_> {
         let columns = product_rows::COLUMNS;
         format!(
             "-- store.page\nSELECT {columns} FROM products \
-             WHERE {scope}{condition} ORDER BY {order} LIMIT :wanted"
+             WHERE {scope}{condition} ORDER BY {order}"
         )
     }
 }

@@ -3,7 +3,8 @@
 use rusqlite::{CachedStatement, OptionalExtension as _, Transaction, params};
 
 use super::{
-    deferral, folder::DataFolder, marks::Marks, product_rows, runs, sample, versions::Touched,
+    deferral, folder::DataFolder, marks::Marks, product_rows, runs, sample, search,
+    versions::Touched,
 };
 use crate::catalog::{Category, CategoryId, CategoryName, Count, Money, Product, Stars, WebUrl};
 use crate::store::{Batch, Committed, Counts, Lease, ProductColumns, Rows, StoreError};
@@ -153,6 +154,7 @@ struct Upsert<'tx> {
     find: CachedStatement<'tx>,
     update: CachedStatement<'tx>,
     columns: ProductColumns,
+    words: search::Changes<'tx>,
     tx: &'tx Transaction<'tx>,
 }
 
@@ -176,6 +178,7 @@ impl<'tx> Upsert<'tx> {
                  WHERE asin = ?1",
             )?,
             columns,
+            words: search::Changes::of(tx)?,
             tx,
         })
     }
@@ -190,7 +193,9 @@ impl<'tx> Upsert<'tx> {
         for product in products {
             if write(&mut self.insert, product)? > 0 {
                 // Certainly not met before: whatever the mark says belongs to a row that is gone.
-                marks.mark(self.tx.last_insert_rowid())?;
+                let row = self.tx.last_insert_rowid();
+                marks.mark(row)?;
+                self.words.note(row)?;
                 counts.loaded += 1;
                 touched.products(product.category_id, 1);
             } else {
@@ -211,6 +216,9 @@ impl<'tx> Upsert<'tx> {
         let merged = overlay(&old, new, self.columns);
         if merged != old {
             write(&mut self.update, &merged)?;
+            if merged.title != old.title || merged.category_id != old.category_id {
+                self.words.note(row)?;
+            }
             if merged.category_id == old.category_id {
                 touched.products(merged.category_id, 0);
             } else {

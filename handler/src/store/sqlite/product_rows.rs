@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
-use crate::catalog::{Asin, CategoryId, Count, Money, Product, Stars, Title, WebUrl};
+use crate::catalog::{Asin, CategoryId, Count, Filter, Money, Product, Stars, Title, WebUrl};
 use crate::store::StoreError;
 
 /// The columns in the order in which [`read`] takes them.
@@ -15,6 +15,34 @@ pub(super) fn find(db: &Connection, asin: &Asin) -> Result<Option<Product>, Stor
         "-- store.product\nSELECT {COLUMNS} FROM products WHERE asin = ?1"
     ))?;
     query.query_row([asin.as_str()], |row| Ok(read(row))).optional()?.transpose()
+}
+
+/// Finds a product by its id, as [`COLUMNS`].
+pub(super) fn by_id_sql() -> String {
+    format!("-- store.product_by_id\nSELECT {COLUMNS} FROM products WHERE id = ?1")
+}
+
+/// The product with this id, which must be there.
+pub(super) fn by_id(db: &Connection, id: i64) -> Result<Product, StoreError> {
+    db.prepare_cached(&by_id_sql())?.query_row([id], |row| Ok(read(row)))?
+}
+
+/// Whether a row that holds [`COLUMNS`] passes; reads no more of it than it must.
+pub(super) fn passes(row: &Row<'_>, filter: &Filter) -> Result<bool, StoreError> {
+    if filter.is_empty() {
+        return Ok(true);
+    }
+    let number = |at: usize| row.get::<_, Option<i64>>(at);
+    Ok(filter.admits(
+        within(number(6)?, "price", Money::from_hundredths)?,
+        within(number(4)?, "stars", Stars::from_hundredths)?,
+        number(9)?.map(|flag| flag != 0),
+    ))
+}
+
+/// The key of a row that holds [`COLUMNS`].
+pub(super) fn asin(row: &Row<'_>) -> Result<Asin, StoreError> {
+    Asin::parse(row.get_ref(0)?.as_str().unwrap_or_default()).map_err(nonsense)
 }
 
 /// Reads a row that holds [`COLUMNS`] from column 0 on.

@@ -2,7 +2,7 @@
 
 use rusqlite::Transaction;
 
-use super::{schema, versions::Touched};
+use super::{schema, search::Index, versions::Touched};
 use crate::catalog::CategoryId;
 use crate::sample;
 use crate::store::StoreError;
@@ -29,13 +29,15 @@ pub(super) fn note_first_batch(
 fn remove(tx: &Transaction<'_>, touched: &mut Touched) -> Result<(), StoreError> {
     let mut gone = tx.prepare(
         "-- sample.remove
-         DELETE FROM products WHERE asin >= 'SAMPLE' AND asin < 'SAMPLF' RETURNING category_id",
+         DELETE FROM products WHERE asin >= 'SAMPLE' AND asin < 'SAMPLF' RETURNING category_id, id",
     )?;
+    let mut index = Index::of(tx)?;
     let mut rows = gone.query([])?;
     while let Some(row) = rows.next()? {
         let category = CategoryId::from_i64(row.get(0)?)
             .ok_or_else(|| StoreError::Corrupt("a sample product without a category".into()))?;
         touched.products(category, -1);
+        index.remove(row.get(1)?)?;
     }
     drop(rows);
     let last = sample::CATEGORIES_MAX;

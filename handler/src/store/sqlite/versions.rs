@@ -13,12 +13,18 @@ use crate::store::StoreError;
 pub(super) struct Touched {
     /// Categories by id, with how many products they gained.
     categories: BTreeMap<i64, i64>,
+    has_search: bool,
 }
 
 impl Touched {
     /// A product of `category` came, went or changed.
     pub(super) fn products(&mut self, category: CategoryId, gained: i64) {
         *self.categories.entry(i64::from(category.get())).or_default() += gained;
+    }
+
+    /// The search index has moved.
+    pub(super) fn search(&mut self) {
+        self.has_search = true;
     }
 
     /// The category itself came or got another name.
@@ -30,22 +36,41 @@ impl Touched {
     /// is never below the clock, so a database restored to an earlier state does not give
     /// out a number twice.
     pub(super) fn raise(&self, tx: &Transaction<'_>, now: i64) -> Result<(), StoreError> {
-        if self.categories.is_empty() {
-            return Ok(());
-        }
         let mut raise = tx.prepare_cached(
             "-- versions.raise
              INSERT INTO category_version (category_id, version, products) VALUES (?1, ?2, ?3)
              ON CONFLICT (category_id) DO UPDATE
              SET version = max(version + 1, ?2), products = products + ?3",
         )?;
+        if self.has_search {
+            raise.execute((Row::SEARCH.0, now, 0))?;
+        }
         for (category, gained) in &self.categories {
             raise.execute((category, now, gained))?;
         }
-        let gained: i64 = self.categories.values().sum();
-        raise.execute((Row::CATALOGUE.0, now, gained))?;
+        if !self.categories.is_empty() {
+            let gained: i64 = self.categories.values().sum();
+            raise.execute((Row::CATALOGUE.0, now, gained))?;
+        }
         Ok(())
     }
+}
+
+/// Raises rows above what they are, above these and above the clock.
+pub(super) fn raise_above(
+    tx: &Transaction<'_>,
+    above: &Versions,
+    now: i64,
+) -> Result<(), StoreError> {
+    let mut raise = tx.prepare_cached(
+        "-- versions.raise_above
+         INSERT INTO category_version (category_id, version, products) VALUES (?1, ?2, 0)
+         ON CONFLICT (category_id) DO UPDATE SET version = max(version + 1, ?2)",
+    )?;
+    for (Row(row), version) in above {
+        raise.execute((row, now.max(version.saturating_add(1))))?;
+    }
+    Ok(())
 }
 
 /// The version of a category, or of the whole catalogue, and how many products it has;
@@ -68,6 +93,14 @@ pub(super) fn of_catalogue(db: &Connection) -> Result<Version, StoreError> {
     let found = of_list(db, None)?;
     let (version, _) = found.ok_or_else(|| StoreError::Corrupt("no version 0".into()))?;
     Ok(version)
+}
+
+/// The version of a row that is always there.
+pub(super) fn of_row(db: &Connection, row: Row) -> Result<Version, StoreError> {
+    let mut find = db.prepare_cached(
+        "-- versions.of_row\nSELECT version FROM category_version WHERE category_id = ?1",
+    )?;
+    Ok(find.query_row([row.0], |row| row.get(0))?)
 }
 
 /// The whole table.

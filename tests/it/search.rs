@@ -1,0 +1,253 @@
+//! Titles are found by their words: in the store, behind imports, and over HTTP.
+
+use std::sync::Arc;
+
+use vitrine::catalog::{PageQuery, Product, Title};
+use vitrine::clock::Clock;
+use vitrine::store::sqlite::{Purpose, SqliteStore};
+use vitrine::store::{End, Page, Store};
+
+use crate::contract_store::{batch, begin, load, product, walk};
+use crate::support::app::TestApp;
+use crate::support::files::{products, row};
+use crate::support::{SOME_DAY, TestFolder};
+
+fn titled(asin: &str, title: &str, category: u32) -> Product {
+    Product { title: Title::parse(title).unwrap(), ..product(asin, Some(100), category) }
+}
+
+struct Shop {
+    sqlite: Arc<SqliteStore>,
+    store: Arc<dyn Store>,
+    clock: Clock,
+    folder: TestFolder,
+}
+
+fn shop() -> Shop {
+    let folder = TestFolder::new();
+    let clock = Clock::standing_at(SOME_DAY);
+    let sqlite = folder.store_at(clock.clone());
+    Shop { store: Arc::<SqliteStore>::clone(&sqlite), sqlite, clock, folder }
+}
+
+impl Shop {
+    async fn index(&self) {
+        while self.sqlite.index_search().await.unwrap() {}
+    }
+
+    async fn page(&self, query: &str) -> Page {
+        self.store.page(&PageQuery::parse(query).unwrap()).await.unwrap().value.unwrap()
+    }
+
+    async fn found(&self, query: &str) -> Vec<String> {
+        let products = walk(&self.store, PageQuery::parse(query).unwrap()).await;
+        products.iter().map(|product| product.asin.to_string()).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_title_is_found_by_all_of_its_words() {
+    let shop = shop();
+    let rows = vec![
+        titled("B1", "Red wool jacket for women", 1),
+        titled("B2", "Red T-Shirt, 100% cotton", 1),
+        titled("B3", "Café lamp, red", 2),
+        titled("B4", "Shirt of wool", 2),
+        titled("B5", "\"Quoted\" OR * title", 2),
+    ];
+    load(&shop.store, "a", rows).await;
+    shop.index().await;
+    for (query, expected) in [
+        ("q=red", vec!["B1", "B2", "B3"]),
+        ("q=RED+wool", vec!["B1"]),
+        ("q=wool+red", vec!["B1"]),
+        ("q=wool", vec!["B1", "B4"]),
+        ("q=t-shirt", vec!["B2"]),
+        ("q=shirt", vec!["B2", "B4"]),
+        ("q=cafe", vec!["B3"]),
+        ("q=CAF%C3%89", vec!["B3"]),
+        ("q=red&category_id=1", vec!["B1", "B2"]),
+        ("q=red&category_id=2", vec!["B3"]),
+        ("q=c1", vec![]),
+        ("q=or", vec!["B5"]),
+        ("q=%22quoted", vec!["B5"]),
+        ("q=red+OR+lamp", vec![]),
+        ("q=jack", vec![]),
+        ("q=jack*", vec![]),
+        ("q=title", vec!["B5"]),
+        ("q=title:red", vec![]),
+        ("q=100%25", vec!["B2"]),
+    ] {
+        let mut found = shop.found(query).await;
+        found.sort();
+        assert_eq!(found, expected, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn what_looks_like_a_word_to_us_and_not_to_the_index_is_no_error() {
+    let shop = shop();
+    load(&shop.store, "a", vec![titled("B1", "Ⓐ lamp ² ⅷ", 1)]).await;
+    shop.index().await;
+    for query in ["q=%E2%92%B6", "q=%C2%B2", "q=%E2%85%B7", "q=%CD%85", "q=lamp+%E2%92%B6"] {
+        shop.found(query).await;
+    }
+    assert_eq!(shop.found("q=lamp").await, ["B1"]);
+}
+
+/// Rarer and shorter first; equal ones by asin; in pages of every size the same.
+#[tokio::test]
+async fn results_go_by_relevance_and_ties_by_asin() {
+    let shop = shop();
+    let mut rows = vec![titled("Z", "Lamp", 1), titled("Y", "Lamp lamp of a long kind", 1)];
+    rows.extend((0..20).map(|i| titled(&format!("B{:02}", i * 7 % 20), "A lamp of a kind", 1)));
+    load(&shop.store, "a", rows).await;
+    shop.index().await;
+    let all = shop.found("q=lamp&limit=1000").await;
+    assert_eq!(all.len(), 22);
+    assert_eq!(all[0], "Z");
+    let ties: Vec<_> = all.iter().filter(|asin| asin.starts_with('B')).cloned().collect();
+    assert!(ties.is_sorted(), "{ties:?}");
+    for limit in [1, 3, 7, 22] {
+        assert_eq!(shop.found(&format!("q=lamp&limit={limit}")).await, all, "{limit}");
+    }
+}
+
+#[tokio::test]
+async fn filters_narrow_a_search() {
+    let shop = shop();
+    let mut rows: Vec<_> = (0..30).map(|i| titled(&format!("B{i:02}"), "A lamp", 1)).collect();
+    for (row, price) in rows.iter_mut().zip(0_i64..) {
+        row.price = vitrine::catalog::Money::from_hundredths(price * 100);
+    }
+    load(&shop.store, "a", rows).await;
+    shop.index().await;
+    let found = shop.found("q=lamp&min_price=10&max_price=12&limit=2").await;
+    assert_eq!(found, ["B10", "B11", "B12"]);
+}
+
+#[tokio::test]
+async fn a_search_ends_after_a_thousand_results() {
+    let shop = shop();
+    let rows = (0..1_200).map(|i| titled(&format!("B{i:04}"), "A lamp", 1)).collect();
+    load(&shop.store, "a", rows).await;
+    shop.index().await;
+    assert_eq!(shop.found("q=lamp&limit=300").await.len(), 1_000);
+    assert_eq!(shop.page("q=lamp").await.total, None);
+}
+
+#[tokio::test]
+async fn a_changed_title_is_found_by_its_new_words_only() {
+    let shop = shop();
+    load(&shop.store, "a", vec![titled("B1", "Old lamp", 1), titled("B2", "Old chair", 1)]).await;
+    shop.index().await;
+    load(&shop.store, "b", vec![titled("B1", "New lamp", 2)]).await;
+    let lagging = shop.page("q=lamp").await.search.unwrap();
+    assert_eq!((lagging.indexed, lagging.total), (1, 2));
+    shop.index().await;
+    let now = shop.page("q=lamp").await.search.unwrap();
+    assert_eq!((now.indexed, now.total), (2, 2));
+    assert!(now.version > lagging.version, "what was kept while it lagged does not count");
+    assert_eq!(shop.found("q=old").await, ["B2"]);
+    assert_eq!(shop.found("q=new").await, ["B1"]);
+    assert_eq!(shop.found("q=lamp&category_id=2").await, ["B1"]);
+    assert!(shop.found("q=lamp&category_id=1").await.is_empty());
+}
+
+/// In the middle of the work everything is dropped; another process goes on.
+#[tokio::test]
+async fn indexing_goes_on_where_it_was_cut_off() {
+    let mut shop = shop();
+    let rows = (0..5_000).map(|i| titled(&format!("B{i:04}"), "A lamp", 1)).collect();
+    load(&shop.store, "a", rows).await;
+    assert!(shop.sqlite.index_search().await.unwrap(), "one step does not do it");
+    let lagging = shop.page("q=lamp").await.search.unwrap();
+    assert!((1..5_000).contains(&lagging.indexed), "{lagging:?}");
+    let other = SqliteStore::open(&shop.folder.data, Purpose::Serving, shop.clock.clone()).unwrap();
+    shop.sqlite = Arc::new(other);
+    shop.store = Arc::<SqliteStore>::clone(&shop.sqlite);
+    shop.index().await;
+    let now = shop.page("q=lamp").await.search.unwrap();
+    assert_eq!((now.indexed, now.total), (5_000, 5_000));
+    assert_eq!(shop.found("q=lamp&limit=1000").await.len(), 1_000);
+}
+
+/// An index that is written during a load would make its batches wait.
+#[tokio::test]
+async fn an_import_never_waits_for_the_index() {
+    let shop = shop();
+    let (_, lease) = begin(&shop.store, "a", "1").await;
+    let rows = vec![titled("B1", "A lamp", 1)];
+    shop.store.commit_batch(&lease, batch(0, 1, rows)).await.unwrap();
+    assert!(!shop.sqlite.index_search().await.unwrap());
+    assert_eq!(shop.page("q=lamp").await.search.unwrap().indexed, 0, "the load still goes on");
+    shop.store.finish_loading(&lease).await.unwrap();
+    shop.store.end_run(&lease, End::Done).await.unwrap();
+    shop.index().await;
+    assert_eq!(shop.found("q=lamp").await, ["B1"]);
+    // An owner that is gone does not keep the index waiting for ever.
+    let (_, lease) = begin(&shop.store, "b", "1").await;
+    let rows = vec![titled("B2", "A lamp", 1)];
+    shop.store.commit_batch(&lease, batch(0, 1, rows)).await.unwrap();
+    shop.clock.turn(std::time::Duration::from_secs(31));
+    shop.index().await;
+    assert_eq!(shop.found("q=lamp").await, ["B1", "B2"]);
+}
+
+/// The sample is indexed, and goes; the ids of its products are given out again.
+#[tokio::test]
+async fn words_of_rows_that_are_gone_find_nothing() {
+    let shop = shop();
+    vitrine::sample::load(&shop.store, &shop.folder.rejects()).await.unwrap();
+    shop.index().await;
+    let sample = shop.page("limit=1000").await.products;
+    let words: Vec<_> = sample.iter().map(|p| p.title.as_str().split(' ').next()).collect();
+    // Somebody serves, so that the rows are not appended to an index that is put off.
+    let _serving = shop.folder.data.lock_for_serving().unwrap();
+    load(&shop.store, "mine", vec![titled("B1", "Zyzzyva", 1)]).await;
+    shop.index().await;
+    for word in words.into_iter().flatten().take(20) {
+        assert!(shop.found(&format!("q={word}")).await.is_empty(), "{word}");
+    }
+    assert_eq!(shop.found("q=zyzzyva").await, ["B1"]);
+}
+
+/// The header tells that the index lags; once it has caught up, what was kept meanwhile is
+/// not given any more.
+#[tokio::test]
+async fn over_http_a_lagging_search_says_so_and_is_not_kept() {
+    let folder = TestFolder::new();
+    let store: Arc<dyn Store> = folder.store();
+    let rows: Vec<_> = (0..50).map(|i| row(&format!("B{i:02}"), "A lamp", "1", 1)).collect();
+    let lines: Vec<_> = rows.iter().map(String::as_str).collect();
+    folder.import(&store, &folder.file("p.csv", products(&lines))).await.unwrap();
+    // Another run that is under way keeps the index from being written.
+    let (_, lease) = begin(&store, "b", "1").await;
+    store.commit_batch(&lease, batch(0, 1, vec![])).await.unwrap();
+    let app = TestApp::start_in(folder).await;
+    for _ in 0..2 {
+        let lagging = app.get("/products?q=lamp").await;
+        assert_eq!(lagging.headers()["x-search-indexed"], "0/50");
+        assert_eq!(lagging.text().await.unwrap(), "[]");
+    }
+    store.finish_loading(&lease).await.unwrap();
+    store.end_run(&lease, End::Done).await.unwrap();
+    loop {
+        let now = app.get("/products?q=lamp&limit=20").await;
+        if now.headers().get("x-search-indexed").is_none() {
+            assert!(now.headers()["link"].to_str().unwrap().contains("q=lamp"));
+            assert!(now.headers().get("x-total-count").is_none());
+            assert_eq!(now.json::<Vec<serde_json::Value>>().await.unwrap().len(), 20);
+            break;
+        }
+    }
+    // The page that was kept while the index lagged, asked for later than the bound.
+    let caught_up = std::time::Instant::now();
+    loop {
+        let asked = std::time::Instant::now();
+        if app.json("/products?q=lamp").await.as_array().unwrap().len() == 50 {
+            break;
+        }
+        assert!(asked - caught_up < crate::support::app::LIMITS.staleness, "kept too long");
+    }
+}
