@@ -73,6 +73,7 @@ impl Ask {
             accept::json(&self.headers)?;
         }
         match endpoint {
+            // Hosts and probes add parameters of their own to these three.
             Endpoint::Home => Ok(system::home()),
             Endpoint::Health => Ok(system::health()),
             Endpoint::Ready => Ok(system::ready(app).await),
@@ -87,6 +88,7 @@ impl Ask {
                 }
             },
             Endpoint::GetProduct => {
+                products::no_parameters(&self.query)?;
                 let question = products::product(parameter)?;
                 self.ask(app, question, products::no_product).await
             }
@@ -100,6 +102,7 @@ impl Ask {
     }
 
     async fn ask_plain(&self, app: &App, question: Question) -> Result<Response, ApiError> {
+        products::no_parameters(&self.query)?;
         self.ask(app, question, |_| ApiError::NotFound).await
     }
 

@@ -25,13 +25,23 @@ pub(super) fn category_id(raw_query: &str) -> Result<CategoryId, Invalid> {
             "code" | "clientId" => {}
             "category_id" if given.is_none() => given = Some(value),
             "category_id" => return Err(Invalid::new("category_id", "must be given only once")),
-            unknown => {
-                let unknown: String = unknown.chars().take(40).collect();
-                return Err(Invalid::new("query", format!("there is no parameter `{unknown}`")));
-            }
+            name => return Err(unknown(name)),
         }
     }
     CategoryId::parse("category_id", &given.unwrap_or_default())
+}
+
+/// Refuses whatever is given to a route that has no parameters.
+pub(super) fn no_parameters(raw_query: &str) -> Result<(), Invalid> {
+    form_urlencoded::parse(raw_query.as_bytes())
+        .find(|(name, _)| !matches!(name.as_ref(), "code" | "clientId"))
+        .map_or(Ok(()), |(name, _)| Err(unknown(&name)))
+}
+
+fn unknown(name: &str) -> Invalid {
+    // Shown back to the sender, so bounded.
+    let name: String = name.chars().take(40).collect();
+    Invalid::new("query", format!("there is no parameter `{name}`"))
 }
 
 /// A list is absent only if its category is.
