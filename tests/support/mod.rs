@@ -4,6 +4,7 @@
 pub mod app;
 pub mod files;
 pub mod process;
+pub mod routes;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -4,6 +4,8 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use reqwest::{Client, Method, Response};
+
 /// The release binary where `scripts/test` has built one, else the one of this test run.
 pub fn binary() -> PathBuf {
     std::env::var_os("VITRINE_HANDLER")
@@ -33,6 +35,7 @@ pub fn stderr(output: &Output) -> String {
 /// A serving process; killed when the test ends.
 pub struct Serving {
     pub url: String,
+    client: Client,
     lines: std::sync::mpsc::Receiver<String>,
     pub child: Child,
 }
@@ -40,12 +43,13 @@ pub struct Serving {
 impl Serving {
     /// Starts `handler serve` on a free port and waits until it tells its address.
     pub fn start(data: &Path) -> Self {
-        let mut child = handler(data)
-            .arg("serve")
-            .env("VITRINE_LISTEN", "127.0.0.1:0")
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::start_by(handler(data).arg("serve"))
+    }
+
+    /// Starts it by a command that ends in `handler serve`.
+    pub fn start_by(command: &mut Command) -> Self {
+        let mut child =
+            command.env("VITRINE_LISTEN", "127.0.0.1:0").stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let url = lines
             .by_ref()
@@ -61,7 +65,20 @@ impl Serving {
                 let _ = say.send(line);
             }
         });
-        Self { url, lines: heard, child }
+        Self { url, client: Client::new(), lines: heard, child }
+    }
+
+    /// Asks with these headers.
+    pub async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Response {
+        let mut request = self.client.request(method, format!("{}{path}", self.url));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.send().await.unwrap()
+    }
+
+    pub async fn get(&self, path: &str) -> Response {
+        self.ask(Method::GET, path, &[]).await
     }
 
     /// Waits for a line with this text on its stdout.
@@ -75,4 +92,9 @@ impl Drop for Serving {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A header's text; empty without one.
+pub fn header<'a>(response: &'a Response, name: &str) -> &'a str {
+    response.headers().get(name).map_or("", |value| value.to_str().unwrap())
 }

@@ -1,0 +1,101 @@
+//! What there is to read, taken from the table of routes: a new endpoint does not compile here
+//! until somebody says what it answers.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use vitrine::http::routes::{Endpoint, ROUTES};
+use vitrine::store::Store;
+
+use super::TestFolder;
+use super::files::many;
+use super::process::Serving;
+
+/// A path to ask, and what becomes of it in the catalogue of [`filled`].
+pub struct Row {
+    pub path: &'static str,
+    pub kind: Kind,
+    /// Paths of the same route that are refused.
+    pub errors: &'static [(&'static str, u16)],
+}
+
+/// Where an answer comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The cache, with an entity tag; compressed for whoever asks.
+    Kept,
+    /// The cache as well, but too small to gain by being compressed.
+    KeptSmall,
+    /// Made anew for each request.
+    Fresh,
+}
+
+impl Row {
+    pub fn is_kept(&self) -> bool {
+        self.kind != Kind::Fresh
+    }
+}
+
+/// Every route that reads.
+pub fn rows() -> Vec<Row> {
+    ROUTES.iter().flat_map(|route| rows_of(route.endpoint)).collect()
+}
+
+pub fn kept_rows() -> impl Iterator<Item = Row> {
+    rows().into_iter().filter(Row::is_kept)
+}
+
+fn rows_of(endpoint: Endpoint) -> Vec<Row> {
+    use Kind::{Fresh, Kept, KeptSmall};
+    let row = |kind, path, errors| Row { path, kind, errors };
+    match endpoint {
+        Endpoint::ListProducts => vec![
+            row(Kept, "/products?limit=50", &[("/products?limit=0", 400)]),
+            row(
+                Kept,
+                "/products?category_id=1&sort=-price",
+                &[("/products?category_id=77", 404), ("/products?colour=red", 400)],
+            ),
+        ],
+        Endpoint::GetProduct => vec![row(
+            KeptSmall,
+            "/products/B000000000",
+            &[
+                ("/products/NONE", 404),
+                ("/products/not_an_asin", 400),
+                ("/products/B000000000?colour=red", 400),
+            ],
+        )],
+        Endpoint::ListCategories => {
+            vec![row(Kept, "/categories", &[("/categories?colour=red", 400)])]
+        }
+        Endpoint::CategoryName => vec![row(
+            KeptSmall,
+            "/category/name?category_id=1",
+            &[("/category/name", 400), ("/category/name?category_id=77", 404)],
+        )],
+        Endpoint::CategoryCount => {
+            vec![row(KeptSmall, "/category/count", &[("/category/count?colour=red", 400)])]
+        }
+        Endpoint::Home => vec![row(Fresh, "/", &[])],
+        Endpoint::Health => vec![row(Fresh, "/health", &[])],
+        Endpoint::Ready => vec![row(Fresh, "/health/ready", &[])],
+    }
+}
+
+/// The real binary, serving 300 products in two of 60 categories.
+pub async fn filled() -> (TestFolder, Serving) {
+    let folder = TestFolder::new();
+    let store: Arc<dyn Store> = folder.store();
+    let mut categories = String::from("id,category_name\n");
+    for id in 1..=60 {
+        // Writing into a String cannot fail.
+        let _ = writeln!(categories, "{id},Lamps of kind {id}");
+    }
+    for file in [folder.file("c.csv", categories), folder.file("p.csv", many(300))] {
+        folder.import(&store, &file).await.unwrap();
+    }
+    drop(store);
+    let serving = Serving::start(folder.data.path());
+    (folder, serving)
+}
