@@ -19,12 +19,15 @@ const RETRY_SECONDS: u32 = 2;
 
 /// The whole data set takes about so long to be streamed.
 const STREAM_RETRY_SECONDS: u32 = 10;
+/// Faults that are told of: more than there are parameters. A query of a few letters each would
+/// else be answered with twenty times its size.
+const FAULTS_MAX: usize = 16;
 
 /// Why a request has no better answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ApiError {
     /// Parameters that are missing, unknown or malformed.
-    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    #[error("{}", joined(.0))]
     Invalid(Vec<Invalid>),
     #[error("no product has the asin `{0}`")]
     NoSuchProduct(String),
@@ -117,6 +120,11 @@ impl ApiError {
         }
         response
     }
+}
+
+fn joined(faults: &[Invalid]) -> String {
+    let told: Vec<_> = faults.iter().take(FAULTS_MAX).map(ToString::to_string).collect();
+    told.join("; ")
 }
 
 impl From<Arc<StoreError>> for ApiError {
