@@ -1,5 +1,6 @@
 //! Answers as responses.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -30,8 +31,8 @@ const REQUEST_ID_MAX: usize = 128;
 /// A cached answer; 304 and no body if the client has it.
 pub(super) async fn answer(reply: &Reply, asked: &HeaderMap) -> Response {
     let answer = &reply.answer;
-    let accepted = asked.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
-    let encoding = Encoding::choose(accepted, answer.bytes());
+    let accepted = list(asked, &ACCEPT_ENCODING);
+    let encoding = Encoding::choose(accepted.as_deref(), answer.bytes());
     let is_known = asked
         .get_all(IF_NONE_MATCH)
         .iter()
@@ -65,6 +66,13 @@ pub(super) async fn answer(reply: &Reply, asked: &HeaderMap) -> Response {
     headers.insert(VARY, VARIES);
     headers.insert(CACHE_STATUS, status(reply.outcome));
     response
+}
+
+/// The lines of a header as the one list that they are (RFC 9110, 5.3). A line that cannot be
+/// read says nothing.
+fn list<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Cow<'a, str>> {
+    let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
+    lines.map(Cow::Borrowed).reduce(|list, line| Cow::Owned(format!("{list},{line}")))
 }
 
 /// A value that is made anew each time, as JSON.
