@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
+use hyper::{Request, Uri};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
@@ -37,7 +39,8 @@ pub async fn serve(
     let graceful = GracefulShutdown::new();
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(HEAD_BYTES_MAX);
-    let service = TowerToHyperService::new(warp::service(filter));
+    let filter = TowerToHyperService::new(warp::service(filter));
+    let service = service_fn(move |request| filter.call(with_path(request)));
     tokio::pin!(stop);
     loop {
         let permit = Arc::clone(&connections).acquire_owned();
@@ -73,4 +76,13 @@ pub async fn serve(
     if timeout(DRAIN, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests did not end in time");
     }
+}
+
+/// Gives a request that has no path the one that leads nowhere. `CONNECT` and whoever leaves
+/// out the first slash name a host alone; warp's path filters panic at that.
+fn with_path<B>(mut request: Request<B>) -> Request<B> {
+    if request.uri().path_and_query().is_none() {
+        *request.uri_mut() = Uri::from_static("*");
+    }
+    request
 }
