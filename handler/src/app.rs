@@ -78,6 +78,7 @@ pub enum StartError {
 
 impl Server {
     /// Opens the parts and binds the address.
+    #[expect(clippy::unused_async, reason = "listening panics outside the runtime")]
     pub async fn start(
         folder: &DataFolder,
         listen: SocketAddr,
@@ -86,8 +87,7 @@ impl Server {
         // Held before the database is opened: a load that leaves indexes out must see us.
         let serving = folder.lock_for_serving()?;
         let sqlite = Arc::new(SqliteStore::open(folder, Purpose::Serving, Clock::System)?);
-        let listener =
-            TcpListener::bind(listen).await.map_err(|e| StartError::Listen(listen, e))?;
+        let listener = http::serve::listen(listen).map_err(|e| StartError::Listen(listen, e))?;
         Ok(Self {
             app: App::new(Arc::<SqliteStore>::clone(&sqlite), limits),
             sqlite,

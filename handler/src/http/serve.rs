@@ -1,6 +1,8 @@
 //! The accept loop: HTTP/1.1 on hyper, with limits that warp's own server lacks.
 
 use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +12,7 @@ use hyper::{Request, Uri};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use warp::filters::BoxedFilter;
@@ -18,6 +20,10 @@ use warp::reply::Response;
 
 /// Connections at once. More wait in the system's queue.
 const CONNECTIONS_MAX: usize = 10_000;
+/// Connections that the system keeps until they are accepted; it may have a lower cap of its
+/// own. The usual 128 is full after a burst, and a client that meets a full queue tries again
+/// only after a second.
+const BACKLOG: u32 = 4_096;
 /// How long a request's head may take, and a kept connection may rest: above the four
 /// minutes after which Azure's front end lets go of an idle one, so that it never sends a
 /// request into a connection that is being closed here.
@@ -28,6 +34,17 @@ const HEAD_BYTES_MAX: usize = 32 * 1_024;
 const DRAIN: Duration = Duration::from_secs(10);
 /// The pause after a failed accept, when the process has no file handles left, say.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Binds the address.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A server that starts again must not wait for its old connections to be forgotten. On
+    // Windows the same option would let two servers share a port.
+    #[cfg(not(windows))]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// Serves until `stop` ends, then lets requests end for ten seconds at the most.
 pub async fn serve(
