@@ -6,6 +6,7 @@ use crate::settings::Settings;
 use crate::store::sqlite::folder::DataFolder;
 
 pub(super) async fn run(settings: Settings) -> Result<(), Failure> {
+    raise_open_files();
     let folder = DataFolder::make(&settings.data_dir)?;
     let server =
         Server::start(&folder, settings.listen, settings.cache).await.map_err(|e| match e {
@@ -19,6 +20,15 @@ pub(super) async fn run(settings: Settings) -> Result<(), Failure> {
     }
     server.run().await;
     Ok(())
+}
+
+/// Lets the process hold as many files as it may. Most systems begin with a soft limit of
+/// 1,024, at which accepting would fail long before the cap on connections is met.
+fn raise_open_files() {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(files) => tracing::debug!("up to {files} files may be open"),
+        Err(e) => tracing::debug!("the limit of open files stays as it is: {e}"),
+    }
 }
 
 /// What a newcomer wants to know: what to open, and where to put files.
