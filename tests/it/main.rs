@@ -14,6 +14,7 @@ mod command_line;
 mod contract_store;
 mod data_set;
 mod http;
+mod http_bad_input;
 mod http_semantics;
 mod imports;
 mod kills;

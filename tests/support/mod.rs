@@ -5,6 +5,7 @@ pub mod app;
 pub mod files;
 pub mod process;
 pub mod routes;
+pub mod wire;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
