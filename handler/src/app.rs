@@ -124,7 +124,7 @@ impl Server {
             self.rejects,
         ));
         let polling = tokio::spawn(poll(Arc::clone(&self.app.cache)));
-        http::serve::serve(self.listener, http::filter(&self.app), told_to_stop()).await;
+        http::serve::serve(self.listener, self.app, told_to_stop()).await;
         polling.abort();
         // A run in the middle of a batch goes on at its checkpoint next time.
         caretaker.abort();

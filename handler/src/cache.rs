@@ -105,7 +105,7 @@ pub struct Cache {
     limits: Limits,
     began: Instant,
     known: RwLock<Known>,
-    slots: Slots<Question, Slot>,
+    slots: Slots<Question, Slot, foldhash::fast::RandomState>,
     breaker: Mutex<Breaker>,
     /// One question for the versions at a time; the others wait for its answer.
     asking: tokio::sync::Mutex<()>,
@@ -139,7 +139,7 @@ impl Cache {
             .max_capacity(limits.bytes)
             .weigher(|_, slot: &Slot| slot.answer.as_ref().map_or(1, |answer| answer.weight()))
             .expire_after(Life { ttl: limits.ttl })
-            .build();
+            .build_with_hasher(foldhash::fast::RandomState::default());
         Self {
             origin,
             limits,
@@ -155,18 +155,25 @@ impl Cache {
 
     /// The answer to a question: one that is kept and counts, else a loaded one.
     pub async fn answer(&self, question: &Question) -> Result<Reply, Arc<StoreError>> {
-        let now_ms = u64::try_from(self.now().as_millis()).unwrap_or(u64::MAX);
+        let now = self.now();
+        let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
         self.asked_at_ms.store(now_ms, Ordering::Relaxed);
-        if let Err(away) = self.refresh().await {
-            return self.stale(question).await.ok_or(away);
+        // Known on arrival: a load that began before a write was answered here may bring an
+        // older answer, and this caller must not take it.
+        let mut known = self.known();
+        if known.gate(now) == Gate::Ask {
+            if let Err(away) = self.refresh().await {
+                return self.stale(question).await.ok_or(away);
+            }
+            known = self.known();
         }
         for _ in 0..JOINS_MAX {
-            // Known on arrival: a load that began before a write was answered here may
-            // bring an older answer, and this caller must not take it.
-            let known = self.known();
             match self.find_or_load(question, &known).await {
                 Ok(reply) if known.counts(&reply.answer.tags) => return Ok(reply),
-                Ok(_) => count(&self.counters.joins_outrun),
+                Ok(_) => {
+                    count(&self.counters.joins_outrun);
+                    known = self.known();
+                }
                 Err(away) if away.may_pass() => return self.stale(question).await.ok_or(away),
                 Err(broken) => return Err(broken),
             }
@@ -223,15 +230,12 @@ impl Cache {
 
     /// Makes what is known young enough to be used.
     async fn refresh(&self) -> Result<(), Arc<StoreError>> {
-        let gate = |cache: &Self| {
-            cache.known.read().unwrap_or_else(PoisonError::into_inner).gate(cache.now())
-        };
-        if gate(self) == Gate::Open {
-            return Ok(());
-        }
         let _turn = self.asking.lock().await;
         // Whoever had the turn before has asked for us too.
-        if gate(self) == Gate::Open { Ok(()) } else { self.ask().await.map_err(Arc::new) }
+        match self.known().gate(self.now()) {
+            Gate::Open => Ok(()),
+            Gate::Ask => self.ask().await.map_err(Arc::new),
+        }
     }
 
     async fn ask(&self) -> Result<(), StoreError> {

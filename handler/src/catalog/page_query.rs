@@ -1,6 +1,6 @@
 //! What a client asks of `GET /products`, and the link to what comes next.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use super::{Asin, CategoryId, Filter, Invalid, Money, Stars, Words, cursor};
@@ -128,7 +128,7 @@ impl PageQuery {
                 .unwrap_or_default(),
             after: None,
         };
-        faults.extend(query.contradictions(given.contains_key("sort")));
+        faults.extend(query.contradictions(given.get("sort").is_some()));
         if faults.is_empty()
             && let Some(text) = given.get("cursor")
         {
@@ -145,7 +145,7 @@ impl PageQuery {
     pub fn parse_whole(raw: &str) -> Result<Self, Vec<Invalid>> {
         let (given, _) = parameters(raw);
         let of_a_page =
-            ["limit", "cursor", "q"].into_iter().filter(|name| given.contains_key(name));
+            ["limit", "cursor", "q"].into_iter().filter(|name| given.get(name).is_some());
         let faults: Vec<_> = of_a_page
             .map(|name| Invalid::new(name, "must not be given where the whole list is streamed"))
             .collect();
@@ -232,31 +232,43 @@ const PARAMETERS: [&str; 9] = [
 ];
 const IGNORED: [&str; 2] = ["code", "clientId"];
 
-type Given = BTreeMap<&'static str, String>;
+/// The values of [`PARAMETERS`] that were given. No map: this is read for every hit.
+#[derive(Default)]
+struct Given<'a>([Option<Cow<'a, str>>; PARAMETERS.len()]);
 
-/// The known parameters by name, and a fault for each unknown or repeated one.
-fn parameters(raw: &str) -> (Given, Vec<Invalid>) {
-    let mut given = Given::new();
+impl Given<'_> {
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0[place(name)?].as_deref()
+    }
+}
+
+fn place(name: &str) -> Option<usize> {
+    PARAMETERS.iter().position(|known| *known == name)
+}
+
+/// The known parameters, and a fault for each unknown or repeated one.
+fn parameters(raw: &str) -> (Given<'_>, Vec<Invalid>) {
+    let mut given = Given::default();
     let mut faults = Vec::new();
     for (name, value) in form_urlencoded::parse(raw.as_bytes()) {
         if IGNORED.contains(&name.as_ref()) {
             continue;
         }
-        let Some(known) = PARAMETERS.into_iter().find(|known| *known == name) else {
+        let Some(place) = place(&name) else {
             // Shown back to the sender, so bounded.
             let name: String = name.chars().take(40).collect();
             faults.push(Invalid::new("query", format!("there is no parameter `{name}`")));
             continue;
         };
-        if given.insert(known, value.into_owned()).is_some() {
-            faults.push(Invalid::new(known, "must be given only once"));
+        if given.0[place].replace(value).is_some() {
+            faults.push(Invalid::new(PARAMETERS[place], "must be given only once"));
         }
     }
     (given, faults)
 }
 
 fn read<T>(
-    given: &Given,
+    given: &Given<'_>,
     name: &'static str,
     parse: impl Fn(&'static str, &str) -> Result<T, Invalid>,
     keep: &mut impl FnMut(Invalid),

@@ -25,6 +25,8 @@ const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(super) const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 const SEARCH_INDEXED: HeaderName = HeaderName::from_static("x-search-indexed");
+/// Of an answer, those that hyper adds included: room is made once.
+const HEADERS_MAX: usize = 14;
 /// Longer ones are replaced: an id goes into logs.
 const REQUEST_ID_MAX: usize = 128;
 
@@ -41,10 +43,12 @@ pub(super) async fn answer(reply: &Reply, asked: &HeaderMap) -> Response {
     let mut response = if is_known {
         let mut response = Response::new(warp::hyper::body::Bytes::new().into());
         *response.status_mut() = StatusCode::NOT_MODIFIED;
+        response.headers_mut().reserve(HEADERS_MAX);
         response
     } else {
         let mut response = Response::new(answer.body(encoding).await.into());
         let headers = response.headers_mut();
+        headers.reserve(HEADERS_MAX);
         headers.insert(CONTENT_TYPE, JSON);
         if let Some(name) = encoding.header() {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static(name));

@@ -25,6 +25,20 @@ pub enum Endpoint {
     CategoryCount,
 }
 
+impl Endpoint {
+    /// Whether it answers out of the catalogue.
+    pub fn is_catalogue(self) -> bool {
+        match self {
+            Self::ListProducts
+            | Self::GetProduct
+            | Self::ListCategories
+            | Self::CategoryName
+            | Self::CategoryCount => true,
+            Self::Home | Self::Health | Self::Ready => false,
+        }
+    }
+}
+
 const fn route(function: &'static str, path: &'static str, endpoint: Endpoint) -> Route {
     Route { function, path, endpoint }
 }

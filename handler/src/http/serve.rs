@@ -1,11 +1,14 @@
 //! The accept loop: HTTP/1.1 on hyper, with limits that warp's own server lacks.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use futures_util::future::Either;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper::{Request, Uri};
@@ -15,8 +18,8 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
-use warp::filters::BoxedFilter;
-use warp::reply::Response;
+
+use crate::app::App;
 
 /// Connections at once. More wait in the system's queue.
 const CONNECTIONS_MAX: usize = 10_000;
@@ -47,17 +50,21 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Serves until `stop` ends, then lets requests end for ten seconds at the most.
-pub async fn serve(
-    listener: TcpListener,
-    filter: BoxedFilter<(Response,)>,
-    stop: impl Future<Output = ()>,
-) {
+pub async fn serve(listener: TcpListener, app: App, stop: impl Future<Output = ()>) {
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let graceful = GracefulShutdown::new();
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(HEAD_BYTES_MAX);
-    let filter = TowerToHyperService::new(warp::service(filter));
-    let service = service_fn(move |request| filter.call(with_path(request)));
+    let app = Arc::new(app);
+    let filter = TowerToHyperService::new(warp::service(super::filter(&app)));
+    let service = service_fn(move |request| {
+        if super::reads_the_catalogue(&request) {
+            let answer = super::answer_reader(request, Arc::clone(&app));
+            Either::Left(answer.map(Ok::<_, Infallible>))
+        } else {
+            Either::Right(filter.call(with_path(request)))
+        }
+    });
     tokio::pin!(stop);
     loop {
         let permit = Arc::clone(&connections).acquire_owned();
