@@ -1,33 +1,25 @@
 //! Every long-lived part, wired once; and the life of a serving process.
 
+mod care;
+mod embedded;
+
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
-use tokio::time::{MissedTickBehavior, interval};
 
 use crate::cache::{Cache, Limits};
-use crate::clock::Clock;
+use crate::host::Functions;
 use crate::http::{self, Streams};
-use crate::import::maintain::{import_dropped, maintain};
 use crate::import::rejects::RejectsFolder;
-use crate::import::watch::WatchedFolder;
 use crate::question::FromStore;
 use crate::readiness::Readiness;
-use crate::sample;
-use crate::store::sqlite::folder::{DataFolder, ServingLock};
-use crate::store::sqlite::{Purpose, SqliteStore};
+use crate::settings::Settings;
+use crate::store::late::LateStore;
+use crate::store::sqlite::folder::DataFolder;
 use crate::store::{Store, StoreError};
-
-/// DESIGN 4 and the contract: looked at once a second.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// When a dropped file that could not be begun with is tried again.
-const POSTPONED: Duration = Duration::from_secs(5);
-/// CONTRACT 4: not under a host, the process maintains itself every minute.
-const MAINTAIN_EVERY: Duration = Duration::from_mins(1);
+use embedded::Embedded;
 
 /// The parts that requests work with. Cheap to clone.
 #[derive(Clone)]
@@ -40,17 +32,20 @@ pub struct App {
     pub readiness: Arc<Readiness>,
     /// The places for lists that are streamed.
     pub streams: Arc<Streams>,
+    /// What the Functions host may ask for; nothing without one.
+    pub functions: Option<Arc<Functions>>,
 }
 
 impl App {
     /// The parts around a store.
-    pub fn new(store: Arc<dyn Store>, limits: Limits) -> Self {
+    fn new(store: Arc<dyn Store>, limits: Limits, functions: Option<Functions>) -> Self {
         let origin = Arc::new(FromStore(Arc::clone(&store)));
         Self {
             store,
             cache: Arc::new(Cache::new(origin, limits)),
             readiness: Arc::default(),
             streams: Arc::default(),
+            functions: functions.map(Arc::new),
         }
     }
 }
@@ -58,11 +53,16 @@ impl App {
 /// A serving process: the parts, and what it does besides answering.
 pub struct Server {
     app: App,
-    sqlite: Arc<SqliteStore>,
-    folder: DataFolder,
-    rejects: RejectsFolder,
+    parts: Parts,
     listener: TcpListener,
-    _serving: ServingLock,
+}
+
+/// The embedded parts.
+enum Parts {
+    /// On its own a process opens them before it listens.
+    Opened(Embedded),
+    /// Under a host it listens first.
+    Late(DataFolder, Arc<LateStore>),
 }
 
 /// Why a process cannot serve.
@@ -77,25 +77,29 @@ pub enum StartError {
 }
 
 impl Server {
-    /// Opens the parts and binds the address.
-    #[expect(clippy::unused_async, reason = "listening panics outside the runtime")]
-    pub async fn start(
-        folder: &DataFolder,
-        listen: SocketAddr,
-        limits: Limits,
-    ) -> Result<Self, StartError> {
-        // Held before the database is opened: a load that leaves indexes out must see us.
-        let serving = folder.lock_for_serving()?;
-        let sqlite = Arc::new(SqliteStore::open(folder, Purpose::Serving, Clock::System)?);
+    /// Opens the parts and binds the address. A new folder gets the sample.
+    ///
+    /// Under a host nothing is opened yet: it must be listened within seconds, whatever is
+    /// away, and the host takes a process that ends for broken.
+    pub async fn start(settings: &Settings) -> Result<Self, StartError> {
+        let folder = DataFolder::at(&settings.data_dir);
+        let (parts, store) = if settings.under_host {
+            let late = Arc::new(LateStore::default());
+            (Parts::Late(folder.clone(), Arc::clone(&late)), late as Arc<dyn Store>)
+        } else {
+            let embedded = Embedded::open(&folder)?;
+            embedded.load_sample().await?;
+            let store = embedded.store();
+            (Parts::Opened(embedded), store)
+        };
+        let functions = settings.under_host.then(|| {
+            let rejects = RejectsFolder::new(folder.rejects());
+            Functions::new(Arc::clone(&store), rejects, settings.import_container.clone())
+        });
+        let app = App::new(store, settings.cache, functions);
+        let listen = settings.listen;
         let listener = http::serve::listen(listen).map_err(|e| StartError::Listen(listen, e))?;
-        Ok(Self {
-            app: App::new(Arc::<SqliteStore>::clone(&sqlite), limits),
-            sqlite,
-            folder: folder.clone(),
-            rejects: RejectsFolder::new(folder.rejects()),
-            listener,
-            _serving: serving,
-        })
+        Ok(Self { app, parts, listener })
     }
 
     /// Where it listens.
@@ -103,129 +107,19 @@ impl Server {
         self.listener.local_addr()
     }
 
-    /// Loads the sample into a store that was never used.
-    pub async fn load_sample(&self) -> Result<(), StoreError> {
-        if !self.app.store.is_unused().await? {
-            return Ok(());
-        }
-        if let Err(e) = sample::load(&self.app.store, &self.rejects).await {
-            // A catalogue without the sample is still a catalogue.
-            tracing::error!("the sample could not be loaded: {e}");
-        }
-        Ok(())
-    }
-
-    /// Serves until the process is told to stop, then lets requests end.
+    /// Serves. On its own the process is told to stop, and lets requests end; a host kills it.
     pub async fn run(self) {
-        let caretaker = tokio::spawn(take_care(
-            Arc::clone(&self.app.store),
-            self.sqlite,
-            self.folder,
-            self.rejects,
-        ));
-        let polling = tokio::spawn(poll(Arc::clone(&self.app.cache)));
-        http::serve::serve(self.listener, self.app, told_to_stop()).await;
+        let polling = tokio::spawn(care::poll(Arc::clone(&self.app.cache)));
+        let (caretaker, stop) = match self.parts {
+            Parts::Opened(embedded) => (tokio::spawn(care::of_all(embedded)), care::told_to_stop()),
+            Parts::Late(folder, late) => {
+                let opened = embedded::open_late(folder, late);
+                (tokio::spawn(async { care::under_host(opened.await).await }), care::never())
+            }
+        };
+        http::serve::serve(self.listener, self.app, stop).await;
         polling.abort();
         // A run in the middle of a batch goes on at its checkpoint next time.
         caretaker.abort();
-    }
-}
-
-/// What nobody asks for: files that are dropped, runs that are left behind.
-async fn take_care(
-    store: Arc<dyn Store>,
-    sqlite: Arc<SqliteStore>,
-    folder: DataFolder,
-    rejects: RejectsFolder,
-) {
-    let dropped = watch(Arc::clone(&store), folder, rejects.clone());
-    let search = index_search(Arc::clone(&sqlite));
-    let left_behind = async {
-        let mut ticks = interval(MAINTAIN_EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            ticks.tick().await;
-            let mended = sqlite.repair_indexes().await;
-            if let Err(e) = mended.and(maintain(&store, &rejects).await) {
-                tracing::warn!("maintenance met an error and tries again: {e}");
-            }
-        }
-    };
-    tokio::join!(dropped, search, left_behind);
-}
-
-/// Keeps the search index behind the products, a step at a time.
-async fn index_search(sqlite: Arc<SqliteStore>) {
-    let mut ticks = interval(LOOK_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        loop {
-            match sqlite.index_search().await {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(e) => {
-                    tracing::warn!("the search index lags and is tried again: {e}");
-                    break;
-                }
-            }
-        }
-    }
-}
-
-/// Keeps what the cache knows young while somebody asks, so that no reader has to wait.
-async fn poll(cache: Arc<Cache>) {
-    let mut ticks = interval(cache.poll_every());
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        cache.poll().await;
-    }
-}
-
-async fn watch(store: Arc<dyn Store>, folder: DataFolder, rejects: RejectsFolder) {
-    let mut watched = WatchedFolder::new(&folder.imports());
-    let mut postponed: Vec<(Instant, PathBuf)> = Vec::new();
-    let mut was_readable = true;
-    let mut ticks = interval(LOOK_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        for (_, path) in postponed.extract_if(.., |(at, _)| *at <= Instant::now()) {
-            watched.give_again(&path);
-        }
-        match watched.look() {
-            Ok(uploaded) => {
-                was_readable = true;
-                for path in uploaded {
-                    if !import_dropped(&store, &rejects, path.clone()).await {
-                        postponed.push((Instant::now() + POSTPONED, path));
-                    }
-                }
-            }
-            Err(e) if was_readable => {
-                was_readable = false;
-                tracing::warn!("the watched folder cannot be read: {e}");
-            }
-            Err(_) => {}
-        }
-    }
-}
-
-async fn told_to_stop() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut term) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = term.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-            return;
-        }
-    }
-    // Without signals the process serves until it is killed.
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
     }
 }

@@ -7,6 +7,7 @@
 //! microsecond in eight.
 
 mod accept;
+pub mod body;
 mod problem;
 mod products;
 mod respond;
@@ -18,20 +19,26 @@ mod system;
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use tracing::{Instrument as _, Span};
 use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::filters::path::FullPath;
-use warp::http::{HeaderMap, Method, Request};
+use warp::http::{HeaderMap, Method, Request, StatusCode};
 use warp::reply::Response;
 
 use crate::app::App;
 use crate::cache::answer::Answer;
 use crate::catalog::CategoryId;
+use crate::host::Function;
 use crate::question::Question;
 use accept::ListForm;
+use body::Body;
 use problem::ApiError;
-use routes::{Endpoint, Found};
+use routes::{Endpoint, Found, Lookup};
 pub use stream::Streams;
+
+/// What the host calls an invocation; it adds it to all but its pings.
+const INVOCATION_ID: &str = "x-azure-functions-invocationid";
 
 /// Answers every request.
 pub fn filter(app: &Arc<App>) -> BoxedFilter<(Response,)> {
@@ -41,19 +48,22 @@ pub fn filter(app: &Arc<App>) -> BoxedFilter<(Response,)> {
         .and(warp::path::full())
         .and(raw_query())
         .and(warp::header::headers_cloned())
+        .and(warp::body::stream().map(Body::new))
         .and(warp::any().map(move || Arc::clone(&app)))
-        .then(|method, path: FullPath, query: String, headers, app: Arc<App>| async move {
+        .then(|method, path: FullPath, query: String, headers, body, app: Arc<App>| async move {
             let ask =
                 Ask { method: &method, path: path.as_str(), query: &query, headers: &headers };
-            ask.respond(&app).await
+            ask.respond(&app, Some(body)).await
         })
         .boxed()
 }
 
 /// Whether a request reads the catalogue, so that [`answer_reader`] may answer it.
 fn reads_the_catalogue<B>(request: &Request<B>) -> bool {
-    matches!(*request.method(), Method::GET | Method::HEAD)
-        && routes::find(request.uri().path()).is_some_and(|found| found.endpoint.is_catalogue())
+    match routes::find(request.method(), request.uri().path()) {
+        Lookup::Found(found) => found.endpoint.is_catalogue(),
+        Lookup::OtherMethods(_) | Lookup::Nothing => false,
+    }
 }
 
 /// Answers a request without taking it apart.
@@ -64,7 +74,7 @@ async fn answer_reader<B>(request: Request<B>, app: Arc<App>) -> Response {
         query: request.uri().query().unwrap_or_default(),
         headers: request.headers(),
     };
-    ask.respond(&app).await
+    ask.respond(&app, None).await
 }
 
 /// A request without its body.
@@ -77,18 +87,36 @@ struct Ask<'a> {
 }
 
 impl Ask<'_> {
-    async fn respond(&self, app: &App) -> Response {
-        let answered = self.try_answer(app).await;
+    async fn respond(&self, app: &App, body: Option<Body>) -> Response {
+        let answered = match self.invocation(app) {
+            None => self.try_answer(app, body).await,
+            Some(span) => self.try_answer(app, body).instrument(span).await,
+        };
         let mut response = answered.unwrap_or_else(|error| error.respond(Some(self.path)));
         respond::identify(&mut response, self.headers);
         response
     }
 
-    async fn try_answer(&self, app: &App) -> Result<Response, ApiError> {
-        let Found { endpoint, parameter } = routes::find(self.path).ok_or(ApiError::NotFound)?;
-        if !matches!(*self.method, Method::GET | Method::HEAD) {
-            return Err(ApiError::MethodNotAllowed);
+    /// Under a host every log line of a request names its invocation. The host's pings have
+    /// none.
+    fn invocation(&self, app: &App) -> Option<Span> {
+        app.functions.as_ref()?;
+        let id = self.headers.get(INVOCATION_ID)?.to_str().ok()?;
+        Some(tracing::info_span!("invocation", invocation.id = id))
+    }
+
+    async fn try_answer(&self, app: &App, body: Option<Body>) -> Result<Response, ApiError> {
+        if let (Some(functions), Some(body), &Method::POST) = (&app.functions, body, self.method)
+            && let Some(function) = Function::at(self.path)
+        {
+            let done = Arc::clone(functions).invoke(function, body).await?;
+            return Ok(respond::json(&done, StatusCode::OK));
         }
+        let Found { endpoint, parameter } = match routes::find(self.method, self.path) {
+            Lookup::Found(found) => found,
+            Lookup::OtherMethods(methods) => return Err(ApiError::MethodNotAllowed(methods)),
+            Lookup::Nothing => return Err(ApiError::NotFound),
+        };
         if endpoint != Endpoint::ListProducts {
             // Each of the others answers in JSON alone.
             accept::json(self.headers)?;

@@ -42,6 +42,9 @@ pub struct Options {
     pub rejects_max: Option<u64>,
 }
 
+/// For imports that nobody waits for at a terminal.
+pub const DELIVERED: Options = Options { how: HowStarted::Delivered, rejects_max: None };
+
 /// How an import ended that met no error.
 #[derive(Debug)]
 pub enum Outcome {

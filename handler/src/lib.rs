@@ -10,6 +10,7 @@
 //! - [`import`]: from a CSV file to rows: reading, cleaning, checking, batches, rejects; and
 //!   the folder that is watched for new files.
 //! - [`http`]: the routes, and what an error looks like to a client.
+//! - [`host`]: what the Functions host hands over besides HTTP.
 //! - [`app`]: every long-lived part, wired once; serving until the process is told to stop.
 //! - [`readiness`]: whether the parts can be reached.
 //! - [`settings`] and [`secrets`]: what the operator said. [`telemetry`]: what we say.
@@ -24,6 +25,7 @@ pub mod cli;
 pub mod clock;
 pub mod doctor;
 pub mod generate;
+pub mod host;
 pub mod http;
 pub mod import;
 pub mod question;

@@ -5,10 +5,12 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::import::rejects::RejectsFolder;
 use crate::import::source::Source;
-use crate::import::{ImportError, Options, import};
-use crate::store::{HowStarted, Store};
+use crate::import::{DELIVERED, ImportError, import};
+use crate::store::Store;
 
 /// With what the sources of the sample begin.
 pub const SOURCE: &str = "sample:";
@@ -22,18 +24,17 @@ const FILES: [(&str, &[u8]); 2] = [
 
 /// The part of the sample with this name.
 pub fn source(uri: &str) -> Option<Source> {
-    FILES
-        .into_iter()
-        .find(|(name, _)| *name == uri)
-        .map(|(uri, content)| Source::Bytes { uri: uri.to_owned(), content })
+    FILES.into_iter().find(|(name, _)| *name == uri).map(|(uri, content)| bytes(uri, content))
 }
 
 /// Imports the sample.
 pub async fn load(store: &Arc<dyn Store>, rejects: &RejectsFolder) -> Result<(), ImportError> {
-    let options = Options { how: HowStarted::Delivered, rejects_max: None };
     for (uri, content) in FILES {
-        let source = Source::Bytes { uri: uri.to_owned(), content };
-        import(store, rejects, source, options, &|_| {}).await?;
+        import(store, rejects, bytes(uri, content), DELIVERED, &|_| {}).await?;
     }
     Ok(())
+}
+
+fn bytes(uri: &str, content: &'static [u8]) -> Source {
+    Source::Bytes { uri: uri.to_owned(), etag: None, content: Bytes::from_static(content) }
 }

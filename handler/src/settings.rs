@@ -37,6 +37,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// Whether this is production.
     pub production: bool,
+    /// The only container that imports are taken from.
+    pub import_container: String,
     /// The limits of the in-process cache.
     pub cache: Limits,
     /// The log filter, as `RUST_LOG` has it.
@@ -54,7 +56,8 @@ pub struct BadSetting {
 }
 
 /// The variables that are read.
-const OURS: [&str; 10] = [
+const OURS: [&str; 11] = [
+    "IMPORT_CONTAINER",
     "FUNCTIONS_CUSTOMHANDLER_PORT",
     "VITRINE_LISTEN",
     "VITRINE_DATA_DIR",
@@ -68,7 +71,7 @@ const OURS: [&str; 10] = [
 ];
 
 /// Settings of parts that are not built, each a whole name or, with `*`, a beginning.
-const NOT_BUILT: [(&str, &str); 17] = [
+const NOT_BUILT: [(&str, &str); 16] = [
     ("KEY_VAULT_URL", "Key Vault"),
     ("AZURE_CLIENT_ID", "the managed identity"),
     ("SQL_*", "Azure SQL"),
@@ -80,7 +83,6 @@ const NOT_BUILT: [(&str, &str); 17] = [
     ("ADMIN_EMAILS", "users and tokens"),
     ("RATE_LIMITS", "users and tokens"),
     ("TRUSTED_PROXY_HEADER", "users and tokens"),
-    ("IMPORT_CONTAINER", "Blob Storage"),
     ("IMPORT_STORAGE_*", "Blob Storage"),
     ("CACHE_PREFIX", "the shared cache"),
     ("APPLICATIONINSIGHTS_CONNECTION_STRING", "Application Insights"),
@@ -134,6 +136,7 @@ impl Settings {
             production: given("WEBSITE_SITE_NAME").is_some()
                 || given("AZURE_FUNCTIONS_ENVIRONMENT")
                     .is_some_and(|name| name.eq_ignore_ascii_case("production")),
+            import_container: container(given("IMPORT_CONTAINER").unwrap_or("imports"))?,
             cache: Limits {
                 ttl: Duration::from_secs(number("CACHE_TTL_SECONDS", 1_800, 1..=31_536_000)?),
                 staleness: Duration::from_millis(number("CACHE_STALENESS_MS", 1_000, 50..=4_000)?),
@@ -208,6 +211,17 @@ fn listen(text: &str) -> Result<SocketAddr, BadSetting> {
         .map_err(|_| bad("VITRINE_LISTEN", "must be an address and a port, such as 127.0.0.1:7071"))
 }
 
+/// Azure's own rules, so that a name that can be no container is met here and not there.
+fn container(name: &str) -> Result<String, BadSetting> {
+    let is_fit = (3..=63).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && !name.starts_with('-')
+        && !name.ends_with('-')
+        && !name.contains("--");
+    let reason = "must be 3 to 63 lower-case letters, digits and single hyphens";
+    if is_fit { Ok(name.to_owned()) } else { Err(bad("IMPORT_CONTAINER", reason)) }
+}
+
 fn truth(text: &str) -> Result<bool, BadSetting> {
     match text {
         "true" => Ok(true),
@@ -256,6 +270,8 @@ mod tests {
             ("CACHE_STALENESS_MS", "4001"),
             ("CACHE_TTL_SECONDS", "0"),
             ("CACHE_LOCAL_BYTES", "-1"),
+            ("IMPORT_CONTAINER", "Imports"),
+            ("IMPORT_CONTAINER", "a--b"),
         ] {
             assert_eq!(read(&[(variable, value)]).unwrap_err().variable, variable, "{value}");
         }

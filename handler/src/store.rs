@@ -6,6 +6,7 @@
 //! for all stores, `tests/it/contract_store.rs`.
 
 pub mod import_run;
+pub mod late;
 pub mod sqlite;
 
 use std::sync::Arc;
@@ -84,6 +85,9 @@ pub trait Store: Send + Sync {
 
     /// Removes rejects of runs that ended 30 days ago or earlier; tells how many.
     async fn prune(&self) -> Result<u64, StoreError>;
+
+    /// Mends what an interrupted load has left undone, unless a load goes on.
+    async fn repair(&self) -> Result<(), StoreError>;
 
     /// Whether nothing was ever imported into this store.
     async fn is_unused(&self) -> Result<bool, StoreError>;

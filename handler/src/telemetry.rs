@@ -1,7 +1,7 @@
 //! What the process says of itself: log lines on stdout.
 //!
 //! Stdout and not stderr: the Functions host reports every line on stderr as an error.
-//! Fields: `product.asin`, `category.id`, `import.id`, `request.id`.
+//! Fields: `product.asin`, `category.id`, `import.id`, `request.id`, `invocation.id`.
 
 use tracing_subscriber::EnvFilter;
 
@@ -20,5 +20,8 @@ pub fn start(filter: Option<&str>, default: &str) -> Result<(), String> {
         .with_target(false)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stdout()))
         .try_init()
-        .map_err(|e| e.to_string())
+        .map_err(|e| e.to_string())?;
+    // A panic is told of by Rust on stderr; here it is a line like any other.
+    std::panic::set_hook(Box::new(|panic| tracing::error!("a bug: {panic}")));
+    Ok(())
 }

@@ -13,6 +13,7 @@ mod cache_protocol;
 mod command_line;
 mod contract_store;
 mod data_set;
+mod host;
 mod http;
 mod http_bad_input;
 mod http_semantics;

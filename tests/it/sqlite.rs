@@ -145,10 +145,10 @@ async fn indexes_of_a_dead_load_are_made_by_whoever_comes() {
     let all = indexes(&direct(&folder));
     let (_, lease) = begin(&as_store, "a", "1").await;
     store.commit_batch(&lease, batch(0, 1, vec![product("B1", None, 1)])).await.unwrap();
-    store.repair_indexes().await.unwrap();
+    store.repair().await.unwrap();
     assert_eq!(indexes(&direct(&folder)).len(), 1, "its owner lives and makes them itself");
     clock.turn(std::time::Duration::from_secs(31));
-    store.repair_indexes().await.unwrap();
+    store.repair().await.unwrap();
     assert_eq!(indexes(&direct(&folder)), all);
 }
 

@@ -1,12 +1,13 @@
 //! A server of the test's own, in this process, on a port of the system's choice.
 
-use std::net::SocketAddr;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use reqwest::{Client, Response};
 use tokio::task::JoinHandle;
 use vitrine::app::Server;
 use vitrine::cache::Limits;
+use vitrine::settings::Settings;
 
 use super::TestFolder;
 
@@ -18,7 +19,7 @@ pub const LIMITS: Limits = Limits {
 };
 
 pub struct TestApp {
-    _folder: TestFolder,
+    pub folder: TestFolder,
     pub url: String,
     pub client: Client,
     server: JoinHandle<()>,
@@ -26,12 +27,24 @@ pub struct TestApp {
 
 impl TestApp {
     pub async fn start_in(folder: TestFolder) -> Self {
-        let server = Server::start(&folder.data, SocketAddr::from(([127, 0, 0, 1], 0)), LIMITS)
-            .await
-            .unwrap();
+        Self::start(folder, |_| {}).await
+    }
+
+    /// A server under the Functions host, as far as it can tell.
+    pub async fn start_under_host(folder: TestFolder) -> Self {
+        Self::start(folder, |settings| settings.under_host = true).await
+    }
+
+    async fn start(folder: TestFolder, change: impl FnOnce(&mut Settings)) -> Self {
+        let given = [("VITRINE_LISTEN", "127.0.0.1:0")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let mut settings = Settings::from_variables(&HashMap::from(given)).unwrap();
+        folder.data.path().clone_into(&mut settings.data_dir);
+        change(&mut settings);
+        let server = Server::start(&settings).await.unwrap();
         let url = format!("http://{}", server.address().unwrap());
         let server = tokio::spawn(server.run());
-        Self { _folder: folder, url, client: Client::new(), server }
+        Self { folder, url, client: Client::new(), server }
     }
 
     pub async fn get(&self, path: &str) -> Response {

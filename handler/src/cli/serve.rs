@@ -1,5 +1,7 @@
 //! `handler serve`.
 
+use std::path::Path;
+
 use super::Failure;
 use crate::app::{Server, StartError};
 use crate::settings::Settings;
@@ -7,18 +9,21 @@ use crate::store::sqlite::folder::DataFolder;
 
 pub(super) async fn run(settings: Settings) -> Result<(), Failure> {
     raise_open_files();
-    let folder = DataFolder::make(&settings.data_dir)?;
-    let server =
-        Server::start(&folder, settings.listen, settings.cache).await.map_err(|e| match e {
-            StartError::Store(e) => e.into(),
-            listen @ StartError::Listen(..) => Failure::new(listen),
-        })?;
-    server.load_sample().await?;
+    let server = Server::start(&settings).await.map_err(|e| match e {
+        StartError::Store(e) => e.into(),
+        listen @ StartError::Listen(..) => Failure::new(listen),
+    })?;
     let address = server.address().map_err(Failure::new)?;
-    if !settings.under_host {
-        greet(&folder, &format!("http://{address}"));
+    if settings.under_host {
+        tracing::info!("serving the Functions host on {address}");
+    } else {
+        greet(&settings.data_dir, &format!("http://{address}"));
     }
     server.run().await;
+    if settings.under_host {
+        // The host would take 0 for a process that still lives.
+        return Err(Failure::new("the accept loop has ended"));
+    }
     Ok(())
 }
 
@@ -32,12 +37,13 @@ fn raise_open_files() {
 }
 
 /// What a newcomer wants to know: what to open, and where to put files.
-fn greet(folder: &DataFolder, url: &str) {
-    println!("Vitrine serves the catalogue in {}", folder.path().display());
+fn greet(data_dir: &Path, url: &str) {
+    println!("Vitrine serves the catalogue in {}", data_dir.display());
     for path in [
         "/",
         "/products",
         "/products?category_id=3&sort=-stars&limit=5",
+        "/products?q=steel",
         "/categories",
         "/category/name?category_id=3",
         "/category/count",
@@ -46,5 +52,6 @@ fn greet(folder: &DataFolder, url: &str) {
     ] {
         println!("  {url}{path}");
     }
-    println!("Put CSV files into {} to import them; Ctrl-C ends.", folder.imports().display());
+    let imports = DataFolder::at(data_dir).imports();
+    println!("Put CSV files into {} to import them; Ctrl-C ends.", imports.display());
 }

@@ -11,7 +11,9 @@ use warp::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use warp::http::{HeaderValue, StatusCode};
 use warp::reply::Response;
 
+use super::body::BodyError;
 use crate::catalog::Invalid;
+use crate::host::Failure;
 use crate::store::StoreError;
 
 /// Seconds after which a client may try again when a part is away.
@@ -35,8 +37,9 @@ pub(super) enum ApiError {
     UnknownCategory(u32),
     #[error("there is nothing at this path")]
     NotFound,
-    #[error("this path takes GET and HEAD")]
-    MethodNotAllowed,
+    /// The methods that the path takes.
+    #[error("this path takes {0}")]
+    MethodNotAllowed(String),
     #[error("this path answers in {0}")]
     NotAcceptable(&'static str),
     #[error("two lists are streamed already, try again shortly")]
@@ -44,6 +47,9 @@ pub(super) enum ApiError {
     /// Nothing was changed, so the same request may be sent again.
     #[error("the catalogue cannot be reached, try again shortly")]
     Unavailable(#[source] Arc<StoreError>),
+    /// What the Functions host asked for has failed.
+    #[error("{0}")]
+    Invocation(#[from] Failure),
     #[error("internal error")]
     Internal(#[source] Arc<StoreError>),
 }
@@ -71,7 +77,7 @@ impl ApiError {
                 (StatusCode::NOT_FOUND, "unknown-category", "Unknown category")
             }
             Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "Not found"),
-            Self::MethodNotAllowed => {
+            Self::MethodNotAllowed(_) => {
                 (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed")
             }
             Self::NotAcceptable(_) => {
@@ -83,6 +89,7 @@ impl ApiError {
             Self::Unavailable(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "A part is away")
             }
+            Self::Invocation(failure) => invocation_class(failure),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
         }
     }
@@ -90,7 +97,10 @@ impl ApiError {
     /// The response about the resource `instance`.
     pub(super) fn respond(&self, instance: Option<&str>) -> Response {
         let (status, word, title) = self.class();
-        if let Some(cause) = self.source() {
+        if let Self::Invocation(failure) = self {
+            // The host reads no more than the status.
+            tracing::error!(error.code = word, error.cause = ?failure, "invocation failed");
+        } else if let Some(cause) = self.source() {
             tracing::error!(error.code = word, error.cause = ?cause, "request failed: {self}");
         }
         let problem = Problem {
@@ -107,8 +117,9 @@ impl ApiError {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         match self {
-            Self::MethodNotAllowed => {
-                headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            Self::MethodNotAllowed(methods) => {
+                let methods = HeaderValue::try_from(methods).expect("methods are ASCII");
+                headers.insert(ALLOW, methods);
             }
             Self::Unavailable(_) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
@@ -122,6 +133,22 @@ impl ApiError {
     }
 }
 
+fn invocation_class(failure: &Failure) -> (StatusCode, &'static str, &'static str) {
+    match failure {
+        Failure::Body(BodyError::TooLarge(_)) => {
+            (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large")
+        }
+        Failure::Body(BodyError::Incomplete) | Failure::Malformed(_) => {
+            (StatusCode::BAD_REQUEST, "malformed-envelope", "The envelope is malformed")
+        }
+        Failure::Source(_) => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "no-source", "There is nothing to import")
+        }
+        Failure::MayPass(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "A part is away"),
+        Failure::Ended(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
+    }
+}
+
 fn joined(faults: &[Invalid]) -> String {
     let told: Vec<_> = faults.iter().take(FAULTS_MAX).map(ToString::to_string).collect();
     told.join("; ")
@@ -129,7 +156,9 @@ fn joined(faults: &[Invalid]) -> String {
 
 impl From<Arc<StoreError>> for ApiError {
     fn from(error: Arc<StoreError>) -> Self {
-        if error.may_pass() { Self::Unavailable(error) } else { Self::Internal(error) }
+        // A newer handler may come to the schema, and a schema back to this handler.
+        let is_away = error.may_pass() || matches!(*error, StoreError::SchemaTooNew { .. });
+        if is_away { Self::Unavailable(error) } else { Self::Internal(error) }
     }
 }
 

@@ -1,14 +1,40 @@
 //! The table of routes.
 
+use warp::http::Method;
+
 /// A route, and what it is called as a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Route {
     /// The name of its function.
     pub function: &'static str,
+    /// What it takes.
+    pub verb: Verb,
     /// Its path; `{…}` stands for one segment.
     pub path: &'static str,
     /// What answers it.
     pub endpoint: Endpoint,
+}
+
+/// The method that a route takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// GET, and HEAD with it.
+    Get,
+}
+
+impl Verb {
+    /// The methods as `Allow` lists them.
+    pub fn methods(self) -> &'static str {
+        match self {
+            Self::Get => "GET, HEAD",
+        }
+    }
+
+    fn takes(self, method: &Method) -> bool {
+        match self {
+            Self::Get => matches!(*method, Method::GET | Method::HEAD),
+        }
+    }
 }
 
 /// What answers a route.
@@ -39,23 +65,34 @@ impl Endpoint {
     }
 }
 
-const fn route(function: &'static str, path: &'static str, endpoint: Endpoint) -> Route {
-    Route { function, path, endpoint }
+const fn get(function: &'static str, path: &'static str, endpoint: Endpoint) -> Route {
+    Route { function, verb: Verb::Get, path, endpoint }
 }
 
-/// Every route there is, those most asked for first. All of them take GET and HEAD.
+/// Every route there is, those most asked for first.
 pub const ROUTES: [Route; 8] = [
-    route("ListProducts", "/products", Endpoint::ListProducts),
-    route("GetProduct", "/products/{asin}", Endpoint::GetProduct),
-    route("Home", "/", Endpoint::Home),
-    route("ListCategories", "/categories", Endpoint::ListCategories),
-    route("CategoryName", "/category/name", Endpoint::CategoryName),
-    route("CategoryCount", "/category/count", Endpoint::CategoryCount),
-    route("Health", "/health", Endpoint::Health),
-    route("Ready", "/health/ready", Endpoint::Ready),
+    get("ListProducts", "/products", Endpoint::ListProducts),
+    get("GetProduct", "/products/{asin}", Endpoint::GetProduct),
+    get("Home", "/", Endpoint::Home),
+    get("ListCategories", "/categories", Endpoint::ListCategories),
+    get("CategoryName", "/category/name", Endpoint::CategoryName),
+    get("CategoryCount", "/category/count", Endpoint::CategoryCount),
+    get("Health", "/health", Endpoint::Health),
+    get("Ready", "/health/ready", Endpoint::Ready),
 ];
 
-/// A route that a path leads to.
+/// What a method and a path lead to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lookup<'a> {
+    /// A route.
+    Found(Found<'a>),
+    /// There are routes at the path, for these methods alone.
+    OtherMethods(String),
+    /// There is nothing at the path.
+    Nothing,
+}
+
+/// A route that a request leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Found<'a> {
     /// What answers it.
@@ -64,20 +101,28 @@ pub struct Found<'a> {
     pub parameter: &'a str,
 }
 
-/// The route of a path. A trailing slash changes nothing.
-pub fn find(path: &str) -> Option<Found<'_>> {
+/// The route of a request. A trailing slash changes nothing.
+pub fn find<'a>(method: &Method, path: &'a str) -> Lookup<'a> {
     let path = path.strip_suffix('/').unwrap_or(path);
-    ROUTES.iter().find_map(|route| {
-        let parameter = match route.path.split_once('{') {
-            None => (path == route.path.trim_end_matches('/')).then_some("")?,
-            Some((beginning, _)) => path.strip_prefix(beginning).filter(|rest| is_segment(rest))?,
-        };
-        Some(Found { endpoint: route.endpoint, parameter })
-    })
+    let mut others = Vec::new();
+    for route in ROUTES {
+        let Some(parameter) = parameter(route.path, path) else { continue };
+        if route.verb.takes(method) {
+            return Lookup::Found(Found { endpoint: route.endpoint, parameter });
+        }
+        others.push(route.verb.methods());
+    }
+    if others.is_empty() { Lookup::Nothing } else { Lookup::OtherMethods(others.join(", ")) }
 }
 
-fn is_segment(text: &str) -> bool {
-    !text.is_empty() && !text.contains('/')
+/// What stands for `{…}` if the path is one of this route; empty where the route has none.
+fn parameter<'a>(route: &str, path: &'a str) -> Option<&'a str> {
+    let Some((beginning, rest)) = route.split_once('{') else {
+        return (path == route.trim_end_matches('/')).then_some("");
+    };
+    let end = rest.split_once('}').map_or("", |(_, end)| end);
+    let segment = path.strip_prefix(beginning)?.strip_suffix(end)?;
+    (!segment.is_empty() && !segment.contains('/')).then_some(segment)
 }
 
 #[cfg(test)]
@@ -89,7 +134,7 @@ mod tests {
         for route in ROUTES {
             let path = route.path.replace("{asin}", "B01");
             for path in [path.clone(), format!("{}/", path.trim_end_matches('/'))] {
-                let found = find(&path).unwrap();
+                let Lookup::Found(found) = find(&Method::GET, &path) else { panic!("{path}") };
                 assert_eq!(found.endpoint, route.endpoint, "{path}");
                 let has_parameter = route.path.contains('{');
                 assert_eq!(found.parameter, if has_parameter { "B01" } else { "" });
@@ -98,10 +143,20 @@ mod tests {
     }
 
     #[test]
-    fn other_paths_lead_nowhere() {
+    fn other_paths_lead_nowhere_and_other_methods_are_told_of() {
         for path in ["/nothing", "/products/a/b", "/product", "/productsB", "//", "/health//ready"]
         {
-            assert_eq!(find(path), None, "{path}");
+            assert_eq!(find(&Method::GET, path), Lookup::Nothing, "{path}");
+        }
+        let others = find(&Method::POST, "/categories");
+        assert_eq!(others, Lookup::OtherMethods("GET, HEAD".to_owned()));
+    }
+
+    #[test]
+    fn a_parameter_may_stand_in_the_middle() {
+        assert_eq!(parameter("/imports/{id}/rejects", "/imports/7/rejects"), Some("7"));
+        for path in ["/imports/7", "/imports//rejects", "/imports/7/8/rejects"] {
+            assert_eq!(parameter("/imports/{id}/rejects", path), None, "{path}");
         }
     }
 }

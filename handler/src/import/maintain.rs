@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use super::rejects::RejectsFolder;
 use super::source::Source;
-use super::{ImportError, Options, Outcome, import};
-use crate::sample;
+use super::{DELIVERED, ImportError, Outcome, import};
 use crate::store::{Claim, Claimed, End, HowStarted, Run, Store, StoreError};
 
 /// Imports one file that was put into the watched folder, and logs what became of it. `false`
@@ -23,8 +22,10 @@ pub async fn import_dropped(
     is_dealt_with
 }
 
-/// Takes up the runs whose owner is gone, and prunes what nobody needs any more.
+/// Mends what an interrupted load has left, takes up the runs whose owner is gone, and prunes
+/// what nobody needs any more.
 pub async fn maintain(store: &Arc<dyn Store>, rejects: &RejectsFolder) -> Result<(), StoreError> {
+    store.repair().await?;
     for run in store.abandoned_runs().await? {
         take_up(store, rejects, run).await?;
     }
@@ -35,8 +36,6 @@ pub async fn maintain(store: &Arc<dyn Store>, rejects: &RejectsFolder) -> Result
     Ok(())
 }
 
-const DELIVERED: Options = Options { how: HowStarted::Delivered, rejects_max: None };
-
 /// Goes on with the very state that the run began with: if the source is another by now,
 /// nobody has asked for that one, and the run fails with this as its reason.
 async fn take_up(
@@ -44,7 +43,11 @@ async fn take_up(
     rejects: &RejectsFolder,
     run: Run,
 ) -> Result<(), StoreError> {
-    let source = sample::source(&run.source).unwrap_or_else(|| Source::File((&run.source).into()));
+    let Some(source) = Source::of(&run.source) else {
+        // It came within an envelope and is at hand only when it is delivered again.
+        tracing::debug!(import.id = run.id.0, "a run waits for its source");
+        return Ok(());
+    };
     let gone = match source.state() {
         Ok(state) if state.etag == run.etag => None,
         Ok(_) => Some("the file has changed since the run began".to_owned()),

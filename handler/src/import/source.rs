@@ -1,5 +1,6 @@
 //! Where an import's bytes come from, and whether they are still the same.
 
+use std::fmt::Write as _;
 use std::fs::{File, Metadata};
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -7,10 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::UNIX_EPOCH;
 
+use bytes::Bytes;
 use flate2::bufread::GzDecoder;
+use sha2::{Digest as _, Sha256};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::Stop;
+use crate::sample;
 
 /// How much of a file's beginning goes into its state.
 const DIGESTED_BYTES: usize = 64 * 1_024;
@@ -27,8 +31,10 @@ pub enum Source {
     Bytes {
         /// What stands for them in the run table.
         uri: String,
+        /// Their state where somebody has told it; otherwise their own digest.
+        etag: Option<String>,
         /// The bytes.
-        content: &'static [u8],
+        content: Bytes,
     },
 }
 
@@ -79,14 +85,27 @@ impl SourceError {
 }
 
 impl Source {
+    /// The source of an earlier run; `None` if it cannot be read any more by its name alone.
+    pub fn of(uri: &str) -> Option<Self> {
+        sample::source(uri).or_else(|| Path::new(uri).is_absolute().then(|| Self::File(uri.into())))
+    }
+
+    /// What stands for it in the run table, but for a file's absolute path.
+    pub fn uri(&self) -> &str {
+        match self {
+            Self::File(path) => path.to_str().unwrap_or_default(),
+            Self::Bytes { uri, .. } => uri,
+        }
+    }
+
     /// What the source is in this moment.
     pub fn state(&self) -> Result<SourceState, SourceError> {
         match self {
             Self::File(path) => file_state(path).map_err(|e| e.of(path)),
-            Self::Bytes { uri, content } => Ok(SourceState {
+            Self::Bytes { uri, etag, content } => Ok(SourceState {
                 uri: uri.clone(),
                 name: file_name(uri).to_owned(),
-                etag: format!("{:032x}", xxh3_128(content)),
+                etag: etag.clone().unwrap_or_else(|| digest(content)),
                 size: content.len() as u64,
             }),
         }
@@ -101,7 +120,7 @@ impl Source {
                 File::open(path).and_then(|file| inflated_from(file, offset, stored_bytes.clone()))
             }
             Self::Bytes { content, .. } => {
-                inflated_from(Cursor::new(*content), offset, stored_bytes.clone())
+                inflated_from(Cursor::new(content.clone()), offset, stored_bytes.clone())
             }
         };
         let path = Path::new(&state.uri);
@@ -113,6 +132,16 @@ impl Source {
     pub fn is_unchanged(&self, state: &SourceState) -> Result<(), SourceError> {
         if self.state()? == *state { Ok(()) } else { Err(SourceError::Changed(state.uri.clone())) }
     }
+}
+
+/// DESIGN 5.1: content that nobody has named a state for is known by its SHA-256.
+fn digest(content: &[u8]) -> String {
+    let mut text = String::from("sha256-");
+    for byte in Sha256::digest(content) {
+        // Writing into a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 /// The last part of a path or a URI.

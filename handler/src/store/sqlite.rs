@@ -86,7 +86,7 @@ impl SqliteStore {
 
     /// Makes the indexes that an interrupted load has put off, unless a load that still
     /// goes on means to make them itself.
-    pub async fn repair_indexes(&self) -> Result<(), StoreError> {
+    async fn repair_indexes(&self) -> Result<(), StoreError> {
         let clock = self.clock.clone();
         let loading = self.read(move |db| runs::is_loading(db, clock.now_micros())).await?;
         if loading { Ok(()) } else { self.make_indexes().await }
@@ -265,6 +265,10 @@ impl Store for SqliteStore {
     async fn prune(&self) -> Result<u64, StoreError> {
         let now = self.clock.now_micros();
         self.write(move |tx| runs::prune(tx, now)).await
+    }
+
+    async fn repair(&self) -> Result<(), StoreError> {
+        self.repair_indexes().await
     }
 
     async fn is_unused(&self) -> Result<bool, StoreError> {

@@ -1,0 +1,135 @@
+//! What a serving process does without being asked: files that are dropped, runs that are
+//! left behind, the search index, the versions.
+
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::embedded::Embedded;
+use crate::cache::Cache;
+use crate::import::maintain::{import_dropped, maintain};
+use crate::import::rejects::RejectsFolder;
+use crate::import::watch::WatchedFolder;
+use crate::store::Store;
+use crate::store::sqlite::SqliteStore;
+use crate::store::sqlite::folder::DataFolder;
+
+/// DESIGN 4 and the contract: looked at once a second.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// When a dropped file that could not be begun with is tried again.
+const POSTPONED: Duration = Duration::from_secs(5);
+/// CONTRACT 4: not under a host, the process maintains itself every minute.
+const MAINTAIN_EVERY: Duration = Duration::from_mins(1);
+
+/// Takes care of everything.
+pub(super) async fn of_all(embedded: Embedded) {
+    let left_behind = keep_maintaining(embedded.store(), embedded.rejects.clone());
+    tokio::join!(under_host(embedded), left_behind);
+}
+
+/// Takes care of all that the host does not ask for by its timer.
+pub(super) async fn under_host(embedded: Embedded) {
+    let Embedded { sqlite, folder, rejects, .. } = &embedded;
+    let dropped = watch(embedded.store(), folder.clone(), rejects.clone());
+    tokio::join!(dropped, index_search(Arc::clone(sqlite)));
+}
+
+async fn keep_maintaining(store: Arc<dyn Store>, rejects: RejectsFolder) {
+    let mut ticks = interval(MAINTAIN_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(e) = maintain(&store, &rejects).await {
+            tracing::warn!("maintenance met an error and tries again: {e}");
+        }
+    }
+}
+
+/// Keeps the search index behind the products, a step at a time.
+async fn index_search(sqlite: Arc<SqliteStore>) {
+    let mut ticks = interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        loop {
+            match sqlite.index_search().await {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(e) => {
+                    tracing::warn!("the search index lags and is tried again: {e}");
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// Keeps what the cache knows young while somebody asks, so that no reader has to wait.
+pub(super) async fn poll(cache: Arc<Cache>) {
+    let mut ticks = interval(cache.poll_every());
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        cache.poll().await;
+    }
+}
+
+async fn watch(store: Arc<dyn Store>, folder: DataFolder, rejects: RejectsFolder) {
+    let mut watched = WatchedFolder::new(&folder.imports());
+    let mut postponed: Vec<(Instant, PathBuf)> = Vec::new();
+    let mut was_readable = true;
+    let mut ticks = interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        for (_, path) in postponed.extract_if(.., |(at, _)| *at <= Instant::now()) {
+            watched.give_again(&path);
+        }
+        match watched.look() {
+            Ok(uploaded) => {
+                was_readable = true;
+                for path in uploaded {
+                    if !import_dropped(&store, &rejects, path.clone()).await {
+                        postponed.push((Instant::now() + POSTPONED, path));
+                    }
+                }
+            }
+            Err(e) if was_readable => {
+                was_readable = false;
+                tracing::warn!("the watched folder cannot be read: {e}");
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A host kills; being told to stop has its usual effect of ending the process at once, with
+/// a code that is not 0.
+pub(super) fn never() -> Stop {
+    Box::pin(std::future::pending())
+}
+
+pub(super) fn told_to_stop() -> Stop {
+    Box::pin(async {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            if let Ok(mut term) = signal(SignalKind::terminate()) {
+                tokio::select! {
+                    _ = term.recv() => {}
+                    _ = tokio::signal::ctrl_c() => {}
+                }
+                return;
+            }
+        }
+        // Without signals the process serves until it is killed.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    })
+}

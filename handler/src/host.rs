@@ -1,0 +1,161 @@
+//! The Functions host's side of the wall: what it hands over besides HTTP.
+//!
+//! Each trigger that is no HTTP request comes as `POST /<function>` with an *envelope*, a
+//! JSON object; the host takes a 2xx with a JSON object for success and anything else for a
+//! failure that it may deliver again. These routes exist only under a host, and no function
+//! has a catch-all route, so no client's request can reach them.
+
+mod blob_trigger;
+pub mod envelope;
+mod shortening;
+mod timer;
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use serde::Serialize;
+use tokio::sync::Semaphore;
+use tokio::task::JoinError;
+use tracing::Instrument as _;
+
+use crate::http::body::{Body, BodyError};
+use crate::import::rejects::RejectsFolder;
+use crate::store::Store;
+use envelope::{Envelope, Malformed};
+use shortening::Shortening;
+
+/// CONTRACT 4: a larger envelope is refused.
+const ENVELOPE_BYTES_MAX: usize = 128 * 1_024 * 1_024;
+/// CONTRACT 4: of envelopes beyond this one is read at a time.
+const LARGE_BYTES: usize = 8 * 1_024 * 1_024;
+
+/// A function of the host that is no HTTP request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Function {
+    /// A file was put into the container of imports.
+    ImportBlob,
+    /// Some minutes have passed.
+    Maintain,
+}
+
+impl Function {
+    /// All of them, by the names of their folders.
+    pub const ALL: [(&str, Self); 2] =
+        [("ImportBlob", Self::ImportBlob), ("Maintain", Self::Maintain)];
+
+    /// The function at this path.
+    pub fn at(path: &str) -> Option<Self> {
+        let name = path.strip_prefix('/')?;
+        Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, function)| *function)
+    }
+}
+
+/// What the functions work with.
+pub struct Functions {
+    /// Where imports go.
+    pub store: Arc<dyn Store>,
+    /// Where refused rows are written.
+    pub rejects: RejectsFolder,
+    /// The only container that imports are taken from.
+    pub import_container: String,
+    large: Semaphore,
+}
+
+/// What the host is told of a success. Never an empty body: the host would wait for its end
+/// until the function times out.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Success {
+    outputs: serde_json::Map<String, serde_json::Value>,
+    /// Lines that the host logs with the invocation.
+    logs: Vec<String>,
+    return_value: Option<()>,
+}
+
+impl Success {
+    fn saying(line: impl Into<String>) -> Self {
+        let outputs = serde_json::Map::new();
+        Self { outputs, logs: vec![line.into()], return_value: None }
+    }
+}
+
+/// Why an invocation has failed. The host reads no more than the status, so the reason goes
+/// into our own log.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The envelope did not come whole, or is too large.
+    #[error("the envelope: {0}")]
+    Body(#[from] BodyError),
+    /// The envelope is not one.
+    #[error("the envelope {0}")]
+    Malformed(#[from] Malformed),
+    /// It names nothing that may be imported.
+    #[error("{0}")]
+    Source(String),
+    /// What was asked for could not be done, and may be later.
+    #[error("{0}")]
+    MayPass(String),
+    /// The work has panicked.
+    #[error("the invocation ended early: {0}")]
+    Ended(#[from] JoinError),
+}
+
+impl Failure {
+    fn may_pass(reason: impl Display) -> Self {
+        Self::MayPass(reason.to_string())
+    }
+}
+
+impl Functions {
+    /// The functions of a process.
+    pub fn new(store: Arc<dyn Store>, rejects: RejectsFolder, import_container: String) -> Self {
+        Self { store, rejects, import_container, large: Semaphore::new(1) }
+    }
+
+    /// Does what the host asks for. Carried to its end even if the host hangs up: it then
+    /// ends this process too, or asks again, and meets what was done.
+    pub async fn invoke(
+        self: Arc<Self>,
+        function: Function,
+        body: Body,
+    ) -> Result<Success, Failure> {
+        let envelope = self.receive(body).await?;
+        let work = async move {
+            match function {
+                Function::ImportBlob => blob_trigger::run(&self, &envelope).await,
+                Function::Maintain => timer::run(&self).await,
+            }
+        };
+        tokio::spawn(work.in_current_span()).await?
+    }
+
+    /// Reads an envelope without ever holding a long content.
+    async fn receive(&self, mut body: Body) -> Result<Envelope, Failure> {
+        let mut shortening = Shortening::default();
+        let mut turn = None;
+        let mut read = 0;
+        while let Some(piece) = body.next_piece().await? {
+            read += piece.len();
+            if read > ENVELOPE_BYTES_MAX {
+                return Err(BodyError::TooLarge(ENVELOPE_BYTES_MAX).into());
+            }
+            if read > LARGE_BYTES && turn.is_none() {
+                turn = Some(self.large.acquire().await.expect("the semaphore is never closed"));
+            }
+            shortening.take(&piece)?;
+        }
+        let (text, is_shortened) = shortening.end();
+        drop(turn);
+        Ok(Envelope::parse(&text, is_shortened)?)
+    }
+}
+
+/// Reads a whole envelope from memory, as a fuzzer and tests have it.
+pub fn read_envelope(bytes: &[u8]) -> Result<Envelope, Malformed> {
+    let mut shortening = Shortening::default();
+    for piece in bytes.chunks(1_000) {
+        shortening.take(piece)?;
+    }
+    let (text, is_shortened) = shortening.end();
+    Envelope::parse(&text, is_shortened)
+}

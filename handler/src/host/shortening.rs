@@ -1,0 +1,154 @@
+//! JSON in pieces, its longest texts left out on the way.
+//!
+//! A host that does not know of references puts the whole blob into the envelope, 400 MB as
+//! one text in base64. What is longer than a content that is imported from an envelope is
+//! never held: the text becomes `null`, whatever is around it stays.
+
+use super::envelope::Malformed;
+
+/// A content of 8 MiB in base64 takes 11 MiB, as text within text hardly more than this.
+const TEXT_BYTES_MAX: usize = 16 * 1_024 * 1_024;
+/// What may lie around the content: names, properties, metadata.
+const AROUND_BYTES_MAX: usize = 1_024 * 1_024;
+
+/// JSON that has come so far.
+#[derive(Debug, Default)]
+pub(super) struct Shortening {
+    kept: Vec<u8>,
+    /// Bytes kept outside of the text that is being read.
+    around: usize,
+    place: Place,
+    is_shortened: bool,
+}
+
+/// Where in the JSON the next byte lies.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    #[default]
+    Outside,
+    /// In a text that begins at this byte of what is kept.
+    InText { begin: usize, is_escaped: bool },
+    /// In a text that is left out.
+    InLongText { is_escaped: bool },
+}
+
+impl Shortening {
+    /// Takes the next piece.
+    pub(super) fn take(&mut self, mut piece: &[u8]) -> Result<(), Malformed> {
+        while !piece.is_empty() {
+            let used = match self.place {
+                Place::Outside => self.outside(piece)?,
+                Place::InText { begin, is_escaped } => self.in_text(piece, begin, is_escaped),
+                Place::InLongText { is_escaped } => self.in_long_text(piece, is_escaped),
+            };
+            piece = &piece[used..];
+        }
+        Ok(())
+    }
+
+    /// What was kept, and whether anything was left out.
+    pub(super) fn end(self) -> (Vec<u8>, bool) {
+        (self.kept, self.is_shortened)
+    }
+
+    fn outside(&mut self, piece: &[u8]) -> Result<usize, Malformed> {
+        let quote = memchr::memchr(b'"', piece);
+        let used = quote.map_or(piece.len(), |at| at + 1);
+        self.around += used;
+        if self.around > AROUND_BYTES_MAX {
+            return Err(Malformed::TooMuch);
+        }
+        if quote.is_some() {
+            let begin = self.kept.len() + used - 1;
+            self.place = Place::InText { begin, is_escaped: false };
+        }
+        self.kept.extend_from_slice(&piece[..used]);
+        Ok(used)
+    }
+
+    fn in_text(&mut self, piece: &[u8], begin: usize, is_escaped: bool) -> usize {
+        let (used, place) = within(piece, is_escaped);
+        self.kept.extend_from_slice(&piece[..used]);
+        self.place = match place {
+            Within::Ended => Place::Outside,
+            Within::GoesOn { is_escaped } if self.kept.len() - begin > TEXT_BYTES_MAX => {
+                self.kept.truncate(begin);
+                self.kept.shrink_to(begin);
+                self.is_shortened = true;
+                Place::InLongText { is_escaped }
+            }
+            Within::GoesOn { is_escaped } => Place::InText { begin, is_escaped },
+        };
+        used
+    }
+
+    fn in_long_text(&mut self, piece: &[u8], is_escaped: bool) -> usize {
+        let (used, place) = within(piece, is_escaped);
+        self.place = match place {
+            Within::GoesOn { is_escaped } => Place::InLongText { is_escaped },
+            Within::Ended => {
+                self.kept.extend_from_slice(b"null");
+                Place::Outside
+            }
+        };
+        used
+    }
+}
+
+enum Within {
+    Ended,
+    GoesOn { is_escaped: bool },
+}
+
+/// How much of the piece belongs to the text that it begins in, at the least one byte.
+fn within(piece: &[u8], is_escaped: bool) -> (usize, Within) {
+    if is_escaped {
+        return (1, Within::GoesOn { is_escaped: false });
+    }
+    match memchr::memchr2(b'"', b'\\', piece) {
+        None => (piece.len(), Within::GoesOn { is_escaped: false }),
+        Some(at) if piece[at] == b'"' => (at + 1, Within::Ended),
+        Some(at) => (at + 1, Within::GoesOn { is_escaped: true }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn shorten(text: &[u8], piece: usize) -> (String, bool) {
+        let mut shortening = Shortening::default();
+        for piece in text.chunks(piece) {
+            shortening.take(piece).unwrap();
+        }
+        let (kept, is_shortened) = shortening.end();
+        (String::from_utf8(kept).unwrap(), is_shortened)
+    }
+
+    #[test]
+    fn a_long_text_becomes_null_and_the_rest_stays() {
+        let long = "\\\"x".repeat(TEXT_BYTES_MAX / 3 + 1);
+        let text = format!(r#"{{"a\"":"{long}","b":["c\\",1]}}"#);
+        for piece in [7, 4_096, text.len()] {
+            let kept = r#"{"a\"":null,"b":["c\\",1]}"#.to_owned();
+            assert_eq!(shorten(text.as_bytes(), piece), (kept, true));
+        }
+    }
+
+    #[test]
+    fn what_lies_around_the_content_is_bounded() {
+        let mut shortening = Shortening::default();
+        let piece = [b' '; 4_096];
+        let taken = (0..300).try_for_each(|_| shortening.take(&piece));
+        assert_eq!(taken, Err(Malformed::TooMuch));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_short_stays_as_it_is(text in "[\"\\\\a{}:,é]{0,60}", piece in 1..9_usize) {
+            prop_assert_eq!(shorten(text.as_bytes(), piece), (text, false));
+        }
+    }
+}

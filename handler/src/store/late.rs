@@ -1,0 +1,123 @@
+//! A store that is being opened while the process serves already.
+//!
+//! The Functions host gives a process seconds until it must listen, whatever is away. What
+//! needs the store before it is there is told so, as if it could not be reached.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use async_trait::async_trait;
+
+use super::{
+    Batch, Claim, Claimed, Committed, End, Lease, Page, Read, Reject, Run, RunId, Store, StoreError,
+};
+use crate::cache::versions::Versions;
+use crate::catalog::{Asin, Category, CategoryCount, PageQuery, Product};
+
+/// Stands for a store until there is one.
+#[derive(Default)]
+pub struct LateStore {
+    opened: OnceLock<Arc<dyn Store>>,
+    /// Why it could not be opened the last time.
+    fault: Mutex<Option<StoreError>>,
+}
+
+impl LateStore {
+    /// The store is there. The first one counts.
+    pub fn opened(&self, store: Arc<dyn Store>) {
+        self.opened.get_or_init(|| store);
+    }
+
+    /// It could not be opened. Tells whether that is news.
+    pub fn failed(&self, fault: StoreError) -> bool {
+        let mut last = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_news = last.as_ref().is_none_or(|last| last.to_string() != fault.to_string());
+        *last = Some(fault);
+        is_news
+    }
+
+    fn store(&self) -> Result<&dyn Store, StoreError> {
+        let fault = || {
+            let last = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+            let reason = last.as_ref().map_or("it is being opened".to_owned(), ToString::to_string);
+            StoreError::Unreachable(reason.into())
+        };
+        self.opened.get().map(AsRef::as_ref).ok_or_else(fault)
+    }
+}
+
+#[async_trait]
+impl Store for LateStore {
+    async fn page(&self, query: &PageQuery) -> Result<Read<Option<Page>>, StoreError> {
+        self.store()?.page(query).await
+    }
+
+    async fn product(&self, asin: &Asin) -> Result<Option<Product>, StoreError> {
+        self.store()?.product(asin).await
+    }
+
+    async fn categories(&self) -> Result<Read<Vec<Category>>, StoreError> {
+        self.store()?.categories().await
+    }
+
+    async fn category_counts(&self) -> Result<Read<Vec<CategoryCount>>, StoreError> {
+        self.store()?.category_counts().await
+    }
+
+    async fn versions(&self) -> Result<Arc<Versions>, StoreError> {
+        self.store()?.versions().await
+    }
+
+    async fn raise_versions(&self, above: &Versions) -> Result<Arc<Versions>, StoreError> {
+        self.store()?.raise_versions(above).await
+    }
+
+    async fn claim_run(&self, claim: &Claim) -> Result<Claimed, StoreError> {
+        self.store()?.claim_run(claim).await
+    }
+
+    fn batch_rows(&self) -> usize {
+        // Asked only in a run, which only an opened store can have given.
+        self.store().map_or(1, Store::batch_rows)
+    }
+
+    async fn commit_batch(&self, lease: &Lease, batch: Batch) -> Result<Committed, StoreError> {
+        self.store()?.commit_batch(lease, batch).await
+    }
+
+    async fn finish_loading(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.store()?.finish_loading(lease).await
+    }
+
+    async fn end_run(&self, lease: &Lease, end: End) -> Result<Run, StoreError> {
+        self.store()?.end_run(lease, end).await
+    }
+
+    async fn run(&self, id: RunId) -> Result<Option<Run>, StoreError> {
+        self.store()?.run(id).await
+    }
+
+    async fn abandoned_runs(&self) -> Result<Vec<Run>, StoreError> {
+        self.store()?.abandoned_runs().await
+    }
+
+    async fn rejects(
+        &self,
+        id: RunId,
+        after_byte: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Reject>, StoreError> {
+        self.store()?.rejects(id, after_byte, limit).await
+    }
+
+    async fn prune(&self) -> Result<u64, StoreError> {
+        self.store()?.prune().await
+    }
+
+    async fn repair(&self) -> Result<(), StoreError> {
+        self.store()?.repair().await
+    }
+
+    async fn is_unused(&self) -> Result<bool, StoreError> {
+        self.store()?.is_unused().await
+    }
+}

@@ -1,0 +1,243 @@
+//! What the Functions host hands over, asked directly; through a host that behaves like the
+//! real one in `through_host`.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::{Response, StatusCode};
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use crate::support::TestFolder;
+use crate::support::app::TestApp;
+use crate::support::files::{gzip, many, products, row};
+
+async fn app() -> TestApp {
+    let app = TestApp::start_under_host(TestFolder::new()).await;
+    // It listens before its database is there.
+    while app.get("/health/ready").await.status() != StatusCode::OK {}
+    app
+}
+
+async fn invoke(app: &TestApp, function: &str, body: impl Into<reqwest::Body>) -> Response {
+    let url = format!("{}/{function}", app.url);
+    app.client.post(url).header("content-type", "application/json").body(body).send().await.unwrap()
+}
+
+const URI: &str = "https://account.blob.core.windows.net/imports/x.csv";
+
+/// As the host writes it: texts within texts, the content in base64.
+fn envelope(uri: &str, etag: Option<&str>, content: &[u8]) -> String {
+    let encoded = |text: &str| json!(json!(text).to_string());
+    let mut properties = json!({"ContentLength": content.len()});
+    if let Some(etag) = etag {
+        properties["ETag"] = json!(etag);
+    }
+    json!({
+        "Data": {"blob": STANDARD.encode(content)},
+        "Metadata": {"Uri": encoded(uri), "name": encoded("x.csv"), "Properties": properties,
+            "Metadata": {}, "sys": {"MethodName": "ImportBlob", "UtcNow": "2026-01-01T00:00:00Z"}}
+    })
+    .to_string()
+}
+
+/// A success must have a JSON object as its body: the host waits for ever for an empty one.
+async fn success(response: Response) -> String {
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(response.headers()["content-type"], "application/json");
+    let body: Value = response.json().await.unwrap();
+    assert!(body["Outputs"].is_object() && body["ReturnValue"].is_null(), "{body}");
+    body["Logs"][0].as_str().unwrap().to_owned()
+}
+
+async fn failure(response: Response, status: u16, word: &str) -> String {
+    assert_eq!(response.status().as_u16(), status);
+    let problem: Value = response.json().await.unwrap();
+    assert_eq!(problem["type"], format!("/problems/{word}"));
+    problem["detail"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn an_inline_blob_is_imported_once() {
+    let app = app().await;
+    let body = envelope(URI, Some("\"0x8D1\""), many(300).as_bytes());
+    let said = success(invoke(&app, "ImportBlob", body.clone()).await).await;
+    assert!(said.contains("is imported, read 300, loaded 300"), "{said}");
+    assert_eq!(app.get("/products").await.headers()["x-total-count"], "300");
+    let again = success(invoke(&app, "ImportBlob", body).await).await;
+    assert!(again.contains("was dealt with before"), "{again}");
+    let other = envelope(URI, Some("\"0x8D2\""), many(310).as_bytes());
+    let said = success(invoke(&app, "ImportBlob", other).await).await;
+    assert!(said.contains("loaded 310"), "another state of the blob is another run: {said}");
+}
+
+#[tokio::test]
+async fn without_a_state_the_content_is_known_by_its_digest() {
+    let app = app().await;
+    for (content, expected) in
+        [(many(10), "is imported"), (many(10), "before"), (many(11), "is imported")]
+    {
+        let body = envelope(URI, None, content.as_bytes());
+        let said = success(invoke(&app, "ImportBlob", body).await).await;
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn an_inline_blob_may_be_gzip_and_its_refused_rows_are_kept() {
+    let app = app().await;
+    let text = products(&[&row("B1", "A lamp", "1", 1), "B2,x"]);
+    let body = envelope(URI, None, &gzip(text.as_bytes()));
+    let said = success(invoke(&app, "ImportBlob", body).await).await;
+    assert!(said.contains("loaded 1, replaced 0, rejected 1"), "{said}");
+    let mut written = std::fs::read_dir(app.folder.data.rejects()).unwrap();
+    let name = written.next().unwrap().unwrap().file_name().into_string().unwrap();
+    assert!(name.starts_with("x.csv.") && name.ends_with(".ndjson"), "{name}");
+}
+
+/// Trying again would not help, so the host is told of a success; the run says why it failed.
+#[tokio::test]
+async fn a_file_that_will_never_do_fails_as_a_run_and_not_as_an_invocation() {
+    let app = app().await;
+    let body = envelope(URI, None, b"colour\nred\n");
+    let said = success(invoke(&app, "ImportBlob", body).await).await;
+    assert!(said.contains("unknown header"), "{said}");
+    let db = Connection::open(app.folder.data.database()).unwrap();
+    let sql = "SELECT state FROM import_run WHERE source = ?1";
+    let state: String = db.query_row(sql, [URI], |row| row.get(0)).unwrap();
+    assert_eq!(state, "failed");
+}
+
+#[tokio::test]
+async fn an_envelope_that_names_no_readable_source_is_a_named_failure() {
+    let app = app().await;
+    let descriptor = json!({
+        "Data": {"blob": {"Version": "1.0", "Source": "AzureStorageBlobs",
+            "Content": {"Length": 95, "IsEmpty": false}}},
+        "Metadata": {"Uri": json!(URI).to_string()}
+    });
+    for (body, status, word, detail) in [
+        (String::new(), 400, "malformed-envelope", "no JSON"),
+        ("{".to_owned(), 400, "malformed-envelope", "no JSON"),
+        ("[1]".to_owned(), 400, "malformed-envelope", "no JSON object"),
+        (json!({"Data": {}}).to_string(), 422, "no-source", "no `Uri`"),
+        (descriptor.to_string(), 422, "no-source", "does not hold"),
+        (envelope("https://evil.example/secrets/x.csv", None, b"x"), 422, "no-source", "imports"),
+        (envelope("not a uri", None, b"x"), 422, "no-source", "imports"),
+    ] {
+        let detail_given = failure(invoke(&app, "ImportBlob", body).await, status, word).await;
+        assert!(detail_given.contains(detail), "{detail_given}");
+    }
+    assert_eq!(app.get("/products").await.status(), StatusCode::OK, "nobody else is harmed");
+}
+
+#[tokio::test]
+async fn the_timer_maintains_and_takes_any_envelope() {
+    let app = app().await;
+    let timer = json!({
+        "Data": {"timer": {"Schedule": {"AdjustForDST": true}, "ScheduleStatus": null,
+            "IsPastDue": false}},
+        "Metadata": {"sys": {"MethodName": "Maintain"}}
+    });
+    success(invoke(&app, "Maintain", timer.to_string()).await).await;
+    failure(invoke(&app, "Maintain", "rubbish").await, 400, "malformed-envelope").await;
+}
+
+/// A run that came within an envelope is left alone: only its delivery has its content.
+#[tokio::test]
+async fn the_timer_leaves_a_run_to_its_delivery() {
+    let app = app().await;
+    let db = Connection::open(app.folder.data.database()).unwrap();
+    db.execute(
+        "INSERT INTO import_run (source, etag, attempt, state, size, created_at)
+         VALUES (?1, '0x8D1', 1, 'loading', 1, 1)",
+        [URI],
+    )
+    .unwrap();
+    success(invoke(&app, "Maintain", json!({"Data": {}}).to_string()).await).await;
+    let body = envelope(URI, Some("0x8D1"), many(5).as_bytes());
+    let said = success(invoke(&app, "ImportBlob", body).await).await;
+    assert!(said.contains("is imported, read 5"), "{said}");
+}
+
+#[tokio::test]
+async fn the_hosts_functions_are_there_only_under_a_host() {
+    let alone = TestApp::start_in(TestFolder::new()).await;
+    let under = app().await;
+    for function in ["ImportBlob", "Maintain"] {
+        let body = envelope(URI, None, b"x");
+        failure(invoke(&alone, function, body).await, 404, "not-found").await;
+        assert_eq!(under.get(&format!("/{function}")).await.status(), StatusCode::NOT_FOUND);
+    }
+    for odd in ["importblob", "ImportBlob/", "ImportBlob/x", "Unknown", "ListProducts"] {
+        failure(invoke(&under, odd, "{}").await, 404, "not-found").await;
+    }
+}
+
+/// 100 MB that a host without references puts into the envelope, and one that is too large:
+/// neither is kept, and what is around them is read.
+#[tokio::test]
+async fn a_content_that_is_too_large_is_left_out_and_the_rest_is_read() {
+    let app = app().await;
+    let body = |bytes: usize| {
+        let head = r#"{"Metadata":{"Uri":"https://a.example/imports/x.csv"},"Data":{"blob":""#;
+        let piece = bytes::Bytes::from(vec![b'A'; 1_024 * 1_024]);
+        let pieces = std::iter::once(bytes::Bytes::from_static(head.as_bytes()))
+            .chain(std::iter::repeat_n(piece, bytes / (1_024 * 1_024)))
+            .chain([bytes::Bytes::from_static(br#""}}"#)])
+            .map(Ok::<_, std::io::Error>);
+        reqwest::Body::wrap_stream(futures_util::stream::iter(pieces))
+    };
+    let large = invoke(&app, "ImportBlob", body(100 * 1_024 * 1_024)).await;
+    let detail = failure(large, 422, "no-source").await;
+    assert!(detail.contains("does not hold the blob's content"), "{detail}");
+    let (one, other) = tokio::join!(
+        invoke(&app, "ImportBlob", body(20 * 1_024 * 1_024)),
+        invoke(&app, "ImportBlob", body(20 * 1_024 * 1_024))
+    );
+    failure(one, 422, "no-source").await;
+    failure(other, 422, "no-source").await;
+    let too_large = app
+        .client
+        .post(format!("{}/ImportBlob", app.url))
+        .body(body(130 * 1_024 * 1_024))
+        .send()
+        .await;
+    // The answer may be lost: the rest of the body is not read any more.
+    if let Ok(refused) = too_large {
+        failure(refused, 413, "too-large").await;
+    }
+}
+
+#[tokio::test]
+async fn a_ping_is_answered_from_memory_while_the_database_is_away() {
+    let folder = TestFolder::new();
+    std::fs::write(folder.data.database(), "this is no database").unwrap();
+    let app = TestApp::start_under_host(folder).await;
+    let ping = app.json("/").await;
+    assert_eq!(ping["name"], "Vitrine");
+    assert_eq!(app.get("/health").await.status(), StatusCode::OK);
+    assert_eq!(app.get("/health/ready").await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    for path in ["/products", "/categories", "/products/B1", "/category/count"] {
+        let answer = app.get(path).await;
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE, "{path}");
+        assert!(answer.headers().contains_key("retry-after"));
+    }
+    let body = envelope(URI, None, many(5).as_bytes());
+    failure(invoke(&app, "ImportBlob", body).await, 503, "unavailable").await;
+    // Somebody puts the folder right; nobody starts the process again.
+    std::fs::remove_file(app.folder.data.database()).unwrap();
+    while app.get("/health/ready").await.status() != StatusCode::OK {}
+    assert_eq!(app.get("/products").await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_schema_that_is_too_new_is_a_503_under_a_host() {
+    let folder = TestFolder::new();
+    drop(folder.store());
+    let db = Connection::open(folder.data.database()).unwrap();
+    db.execute_batch("UPDATE meta SET value = '99' WHERE name IN ('schema', 'oldest_handler')")
+        .unwrap();
+    let app = TestApp::start_under_host(folder).await;
+    assert_eq!(app.get("/products").await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(app.get("/").await.status(), StatusCode::OK);
+}
