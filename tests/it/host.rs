@@ -173,7 +173,7 @@ async fn the_hosts_functions_are_there_only_under_a_host() {
     }
 }
 
-/// 100 MB that a host without references puts into the envelope, and one that is too large:
+/// 40 MB that a host without references puts into the envelope, and one that is too large:
 /// neither is kept, and what is around them is read.
 #[tokio::test]
 async fn a_content_that_is_too_large_is_left_out_and_the_rest_is_read() {
@@ -187,7 +187,7 @@ async fn a_content_that_is_too_large_is_left_out_and_the_rest_is_read() {
             .map(Ok::<_, std::io::Error>);
         reqwest::Body::wrap_stream(futures_util::stream::iter(pieces))
     };
-    let large = invoke(&app, "ImportBlob", body(100 * 1_024 * 1_024)).await;
+    let large = invoke(&app, "ImportBlob", body(40 * 1_024 * 1_024)).await;
     let detail = failure(large, 422, "no-source").await;
     assert!(detail.contains("does not hold the blob's content"), "{detail}");
     let (one, other) = tokio::join!(
@@ -240,4 +240,21 @@ async fn a_schema_that_is_too_new_is_a_503_under_a_host() {
     let app = TestApp::start_under_host(folder).await;
     assert_eq!(app.get("/products").await.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(app.get("/").await.status(), StatusCode::OK);
+}
+
+/// What a fuzzer has found worth keeping, `tests/fuzz/corpus/envelope`.
+#[test]
+fn whatever_comes_is_an_envelope_or_a_named_refusal() {
+    let corpus =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus/envelope");
+    let mut read = 0;
+    for file in std::fs::read_dir(corpus).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        match vitrine::host::read_envelope(&bytes) {
+            Ok(envelope) => drop(envelope.blob("blob")),
+            Err(refused) => assert!(!refused.to_string().is_empty()),
+        }
+        read += 1;
+    }
+    assert!(read >= 12, "the corpus is there");
 }
