@@ -11,6 +11,7 @@
 //!   the folder that is watched for new files.
 //! - [`http`]: the routes, and what an error looks like to a client.
 //! - [`host`]: what the Functions host hands over besides HTTP.
+//! - [`identity`]: who somebody is, and what proves it.
 //! - [`app`]: every long-lived part, wired once; serving until the process is told to stop.
 //! - [`readiness`]: whether the parts can be reached.
 //! - [`settings`] and [`secrets`]: what the operator said. [`telemetry`]: what we say.
@@ -27,6 +28,7 @@ pub mod doctor;
 pub mod generate;
 pub mod host;
 pub mod http;
+pub mod identity;
 pub mod import;
 pub mod question;
 pub mod readiness;
