@@ -8,6 +8,7 @@
 pub mod import_run;
 pub mod late;
 pub mod sqlite;
+pub mod users;
 
 use std::sync::Arc;
 
@@ -25,7 +26,7 @@ pub const EXAMINED_MAX: usize = 20_000;
 
 /// A place for products, categories and import runs.
 #[async_trait]
-pub trait Store: Send + Sync {
+pub trait Store: users::Users {
     /// One page of the list that `query` names, by keyset: a page costs the same however
     /// deep it is, and rows that come or go meanwhile neither repeat nor hide others. With a
     /// filter at most [`EXAMINED_MAX`] rows are examined, so a page may be short and lead on.

@@ -23,6 +23,9 @@ impl Row {
     /// The search index: raised when it has caught up with what was written.
     pub const SEARCH: Self = Self(-1);
 
+    /// What everybody may do: raised when somebody's rights change.
+    pub const RIGHTS: Self = Self(-2);
+
     /// The row of one category.
     pub fn category(id: CategoryId) -> Self {
         Self(i64::from(id.get()))

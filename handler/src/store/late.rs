@@ -3,6 +3,8 @@
 //! The Functions host gives a process seconds until it must listen, whatever is away. What
 //! needs the store before it is there is told so, as if it could not be reached.
 
+mod users;
+
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use async_trait::async_trait;

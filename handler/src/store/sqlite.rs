@@ -18,6 +18,7 @@ mod runs;
 mod sample;
 mod schema;
 mod search;
+mod users;
 mod versions;
 
 use std::sync::Arc;

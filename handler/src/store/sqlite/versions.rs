@@ -14,6 +14,7 @@ pub(super) struct Touched {
     /// Categories by id, with how many products they gained.
     categories: BTreeMap<i64, i64>,
     has_search: bool,
+    has_rights: bool,
 }
 
 impl Touched {
@@ -25,6 +26,11 @@ impl Touched {
     /// The search index has moved.
     pub(super) fn search(&mut self) {
         self.has_search = true;
+    }
+
+    /// Somebody's rights have changed.
+    pub(super) fn rights(&mut self) {
+        self.has_rights = true;
     }
 
     /// The category itself came or got another name.
@@ -42,6 +48,9 @@ impl Touched {
              ON CONFLICT (category_id) DO UPDATE
              SET version = max(version + 1, ?2), products = products + ?3",
         )?;
+        if self.has_rights {
+            raise.execute((Row::RIGHTS.0, now, 0))?;
+        }
         if self.has_search {
             raise.execute((Row::SEARCH.0, now, 0))?;
         }
