@@ -137,7 +137,9 @@ impl Cache {
     pub fn new(origin: Arc<dyn Origin>, limits: Limits) -> Self {
         let slots = Slots::builder()
             .max_capacity(limits.bytes)
-            .weigher(|_, slot: &Slot| slot.answer.as_ref().map_or(1, |answer| answer.weight()))
+            .weigher(|_, slot: &Slot| {
+                slot.answer.as_ref().map_or(Answer::OVERHEAD, |answer| answer.weight())
+            })
             .expire_after(Life { ttl: limits.ttl })
             .build_with_hasher(foldhash::fast::RandomState::default());
         Self {
@@ -174,7 +176,7 @@ impl Cache {
                     count(&self.counters.joins_outrun);
                     known = self.known();
                 }
-                Err(away) if away.may_pass() => return self.stale(question).await.ok_or(away),
+                Err(away) if away.is_away() => return self.stale(question).await.ok_or(away),
                 Err(broken) => return Err(broken),
             }
         }
@@ -291,9 +293,13 @@ impl Cache {
     /// An older answer, for want of the store.
     async fn stale(&self, question: &Question) -> Option<Reply> {
         let Slot { answer, right_at, .. } = self.slots.get(question).await?;
+        let answer = answer?;
         count(&self.counters.stale);
-        let seconds = self.now().saturating_sub(right_at).as_secs();
-        Some(Reply { answer: answer?, outcome: Outcome::Stale(seconds) })
+        let (known, now) = (self.known(), self.now());
+        // One that still counted when the versions were last heard of was right then.
+        let age = now.saturating_sub(right_at);
+        let age = if known.counts(&answer.tags) { age.min(known.age(now)) } else { age };
+        Some(Reply { answer, outcome: Outcome::Stale(age.as_secs()) })
     }
 
     /// Asks the store unless it is being left alone, within a deadline.
@@ -310,7 +316,7 @@ impl Cache {
             Err(late) => Err(StoreError::Unreachable(late.into())),
         };
         match &result {
-            Err(error) if error.may_pass() => breaker().failed(self.now()),
+            Err(error) if error.is_away() => breaker().failed(self.now()),
             _ => breaker().succeeded(),
         }
         result

@@ -11,6 +11,7 @@ mod decimal;
 mod filter;
 mod page_query;
 mod product;
+mod relevance;
 mod text;
 mod words;
 
@@ -20,6 +21,7 @@ pub use decimal::{Money, Stars};
 pub use filter::Filter;
 pub use page_query::{Limit, PageQuery, Position, Sort};
 pub use product::{Product, write_json_array};
+pub use relevance::rank;
 pub use text::{CategoryName, Count, Title, WebUrl};
 pub use words::Words;
 

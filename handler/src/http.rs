@@ -117,8 +117,9 @@ impl Ask<'_> {
             Lookup::OtherMethods(methods) => return Err(ApiError::MethodNotAllowed(methods)),
             Lookup::Nothing => return Err(ApiError::NotFound),
         };
-        if endpoint != Endpoint::ListProducts {
-            // Each of the others answers in JSON alone.
+        if endpoint.is_catalogue() && endpoint != Endpoint::ListProducts {
+            // Each of these answers in JSON alone. Whoever asks how we are gets an answer
+            // whatever it says that it takes.
             accept::json(self.headers)?;
         }
         match endpoint {

@@ -134,6 +134,9 @@ pub enum StoreError {
     /// May work later: it is locked, away, or too slow.
     #[error("the database cannot be reached")]
     Unreachable(#[source] BoxError),
+    /// It is there, and too much is asked of it in this moment.
+    #[error("the database is busy")]
+    Busy,
     /// No room is left; works again once there is.
     #[error("the disk is full")]
     Full(#[source] BoxError),
@@ -164,6 +167,11 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 impl StoreError {
     /// Whether the same call may work later, with nothing else done about it.
     pub fn may_pass(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::Full(_))
+        matches!(self, Self::Unreachable(_) | Self::Full(_) | Self::Busy)
+    }
+
+    /// Whether the store cannot be reached, so that older answers are better than none.
+    pub fn is_away(&self) -> bool {
+        self.may_pass() && !matches!(self, Self::Busy)
     }
 }

@@ -1,12 +1,19 @@
 //! A finished answer: the body as it goes out, and what goes out with it.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 use http::HeaderValue;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::encoding::{Encoding, compress};
 use super::versions::Tags;
+
+/// Bodies that are being compressed.
+static COMPRESSING: LazyLock<Semaphore> = LazyLock::new(|| {
+    Semaphore::new(std::thread::available_parallelism().map_or(2, std::num::NonZero::get))
+});
 
 /// What is kept of an answer. Nothing in it is made again for a request.
 #[derive(Debug)]
@@ -27,6 +34,10 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// Bytes of an entry besides its bodies, measured with answers of nothing: key, headers
+    /// and the cache's own lists.
+    pub const OVERHEAD: u32 = 1_400;
+
     /// An answer with this JSON body.
     pub fn found(tags: impl Into<Tags>, body: Vec<u8>) -> Self {
         Self::new(tags.into(), Some(body.into()))
@@ -84,6 +95,8 @@ impl Answer {
             Encoding::Brotli => &self.brotli,
         };
         let made = kept.get_or_init(|| async {
+            // As many at once as there are cores: each takes megabytes while it works.
+            let _turn = COMPRESSING.acquire().await.expect("the semaphore is never closed");
             let compressing = tokio::task::spawn_blocking(move || compress(encoding, &identity));
             compressing.await.expect("compressing into memory does not fail")
         });
@@ -99,8 +112,8 @@ impl Answer {
     /// About how many bytes of memory it takes, its compressed forms included: those of the
     /// data set's pages are a fifth of the plain one each.
     pub fn weight(&self) -> u32 {
-        const OVERHEAD: usize = 512;
-        u32::try_from(self.bytes() + self.bytes() * 2 / 5 + OVERHEAD).unwrap_or(u32::MAX)
+        let bodies = self.bytes() + self.bytes() * 2 / 5;
+        u32::try_from(bodies).unwrap_or(u32::MAX).saturating_add(Self::OVERHEAD)
     }
 }
 

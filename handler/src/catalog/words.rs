@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use unicode_normalization::char::is_combining_mark;
+
 use super::Invalid;
 
 /// Words that a title must all hold: lower case, in alphabetical order, each once, so that
@@ -26,12 +28,12 @@ impl Words {
         let lower = text.to_lowercase();
         let mut words: Vec<Box<str>> = lower
             .split(|c: char| c.is_whitespace() || c.is_control())
-            .filter(|word| word.chars().any(char::is_alphanumeric))
+            .filter(|word| parts(word) > 0)
             .map(Box::from)
             .collect();
         words.sort_unstable();
         words.dedup();
-        match words.len() {
+        match words.iter().map(|word| parts(word)).sum() {
             0 => refuse("must hold a word".to_owned()),
             count if count > Self::COUNT_MAX => {
                 refuse(format!("must have at most {} words", Self::COUNT_MAX))
@@ -44,6 +46,17 @@ impl Words {
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(AsRef::as_ref)
     }
+}
+
+/// How many words a full-text index makes of a text.
+fn parts(text: &str) -> usize {
+    text.split(|c| !is_indexed(c)).filter(|part| !part.is_empty()).count()
+}
+
+/// Letters and digits; not the signs that Rust takes for letters and an index does not.
+fn is_indexed(c: char) -> bool {
+    let is_circled = matches!(c, '\u{24b6}'..='\u{24e9}' | '\u{1f130}'..='\u{1f189}');
+    c.is_alphanumeric() && !is_combining_mark(c) && !is_circled
 }
 
 /// The words, a space between them: reads back as the same search.
@@ -69,7 +82,8 @@ mod tests {
     #[test]
     fn a_search_without_words_or_with_too_many_is_refused() {
         let many = (0..13).map(|i| i.to_string()).collect::<Vec<_>>().join(" ");
-        for text in ["", "  ", "&", "\"*", &many, &"é".repeat(201)] {
+        for text in ["", "  ", "&", "\"*", "Ⓐ", &many, &many.replace(' ', "-"), &"é".repeat(201)]
+        {
             assert_eq!(Words::parse(text).unwrap_err().field, "q", "{text}");
         }
         assert!(Words::parse(&"é".repeat(200)).is_ok());

@@ -39,7 +39,8 @@ pub(super) fn list(headers: &HeaderMap) -> Result<ListForm, ApiError> {
     if page == 1_000 {
         return Ok(ListForm::Page);
     }
-    let (lines, csv) = (weight(headers, NDJSON), weight(headers, CSV));
+    // By their names only: nobody means the whole list who says that anything will do.
+    let (lines, csv) = (named_weight(headers, NDJSON), named_weight(headers, CSV));
     match page.max(lines).max(csv) {
         0 => Err(ApiError::NotAcceptable("application/json, application/x-ndjson and text/csv")),
         best if best == page => Ok(ListForm::Page),
@@ -50,7 +51,33 @@ pub(super) fn list(headers: &HeaderMap) -> Result<ListForm, ApiError> {
 
 /// How much the client likes this type, in thousandths: by the most exact range that names
 /// it. A header that cannot be read says nothing.
-fn weight(headers: &HeaderMap, (main, sub): Media) -> u16 {
+fn weight(headers: &HeaderMap, media: Media) -> u16 {
+    match best(headers, media) {
+        Best::Range(_, weight) => weight,
+        Best::NotNamed => 0,
+        Best::NothingSaid => 1_000,
+    }
+}
+
+/// The same for a type that must be asked for by its name.
+fn named_weight(headers: &HeaderMap, media: Media) -> u16 {
+    match best(headers, media) {
+        Best::Range(NAME, weight) => weight,
+        _ => 0,
+    }
+}
+
+/// How exactly a range names a type.
+const NAME: u8 = 2;
+
+enum Best {
+    /// The most exact range, and its weight.
+    Range(u8, u16),
+    NotNamed,
+    NothingSaid,
+}
+
+fn best(headers: &HeaderMap, (main, sub): Media) -> Best {
     let mut best: Option<(u8, u16)> = None;
     let mut is_named = false;
     for value in headers.get_all(ACCEPT) {
@@ -63,7 +90,7 @@ fn weight(headers: &HeaderMap, (main, sub): Media) -> u16 {
             let exactness = match range.split_once('/') {
                 Some(("*", "*")) => 0,
                 Some((m, "*")) if m.eq_ignore_ascii_case(main) => 1,
-                Some((m, s)) if m.eq_ignore_ascii_case(main) && s.eq_ignore_ascii_case(sub) => 2,
+                Some((m, s)) if m.eq_ignore_ascii_case(main) && s.eq_ignore_ascii_case(sub) => NAME,
                 _ => continue,
             };
             if best.is_none_or(|(known, _)| exactness >= known) {
@@ -72,9 +99,9 @@ fn weight(headers: &HeaderMap, (main, sub): Media) -> u16 {
         }
     }
     match best {
-        Some((_, weight)) => weight,
-        None if is_named => 0,
-        None => 1_000,
+        Some((exactness, weight)) => Best::Range(exactness, weight),
+        None if is_named => Best::NotNamed,
+        None => Best::NothingSaid,
     }
 }
 
@@ -112,7 +139,8 @@ mod tests {
             ("text/html, */*;q=0.8", Some(ListForm::Page)),
             ("application/x-ndjson", Some(ListForm::Lines)),
             ("text/csv", Some(ListForm::Csv)),
-            ("text/*", Some(ListForm::Csv)),
+            ("text/*", None),
+            ("application/json;q=0.9, */*", Some(ListForm::Page)),
             ("text/csv;q=0.5, application/x-ndjson;q=0.6", Some(ListForm::Lines)),
             ("application/json;q=0.5, text/csv", Some(ListForm::Csv)),
             ("application/json;q=0.5, text/csv;q=0.5", Some(ListForm::Page)),

@@ -100,6 +100,11 @@ impl ApiError {
         if let Self::Invocation(failure) = self {
             // The host reads no more than the status.
             tracing::error!(error.code = word, error.cause = ?failure, "invocation failed");
+        } else if let Self::Unavailable(cause) = self
+            && matches!(**cause, StoreError::Busy)
+        {
+            // Load is no fault: a line for each would only add to it.
+            tracing::debug!("request refused: {cause}");
         } else if let Some(cause) = self.source() {
             tracing::error!(error.code = word, error.cause = ?cause, "request failed: {self}");
         }

@@ -21,7 +21,7 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 pub(super) const VARIES: HeaderValue = HeaderValue::from_static("accept, accept-encoding");
 const HIT: HeaderValue = HeaderValue::from_static("vitrine; hit");
 const MISS: HeaderValue = HeaderValue::from_static("vitrine; fwd=miss");
-const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+pub(super) const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(super) const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 const SEARCH_INDEXED: HeaderName = HeaderName::from_static("x-search-indexed");
@@ -53,18 +53,19 @@ pub(super) async fn answer(reply: &Reply, asked: &HeaderMap) -> Response {
         if let Some(name) = encoding.header() {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static(name));
         }
-        if let Some(total) = &answer.total {
-            headers.insert(TOTAL_COUNT, total.clone());
-        }
-        if let Some(lag) = &answer.search_lag {
-            headers.insert(SEARCH_INDEXED, lag.clone());
-        }
-        if let Some(link) = &answer.link {
-            headers.insert(LINK, link.clone());
-        }
         response
     };
     let headers = response.headers_mut();
+    // On a 304 too: the body does not hold them, so they may have changed all the same.
+    if let Some(total) = &answer.total {
+        headers.insert(TOTAL_COUNT, total.clone());
+    }
+    if let Some(lag) = &answer.search_lag {
+        headers.insert(SEARCH_INDEXED, lag.clone());
+    }
+    if let Some(link) = &answer.link {
+        headers.insert(LINK, link.clone());
+    }
     headers.insert(ETAG, answer.etag(encoding).clone());
     headers.insert(CACHE_CONTROL, CATALOGUE);
     headers.insert(VARY, VARIES);

@@ -18,6 +18,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
+use tokio_io_timeout::TimeoutStream;
 
 use crate::app::App;
 
@@ -31,8 +32,10 @@ const BACKLOG: u32 = 4_096;
 /// minutes after which Azure's front end lets go of an idle one, so that it never sends a
 /// request into a connection that is being closed here.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(250);
-/// Bytes of a request's head: twice what browsers send at the most.
-const HEAD_BYTES_MAX: usize = 32 * 1_024;
+/// Bytes of a request's head: twice what most servers take. Each connection may hold as much.
+const HEAD_BYTES_MAX: usize = 16 * 1_024;
+/// How long a client may take nothing of an answer before its connection is cut.
+const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
 /// How long requests may take to end once the process is told to stop.
 const DRAIN: Duration = Duration::from_secs(10);
 /// The pause after a failed accept, when the process has no file handles left, say.
@@ -86,7 +89,9 @@ pub async fn serve(listener: TcpListener, app: App, stop: impl Future<Output = (
         if let Err(e) = stream.set_nodelay(true) {
             tracing::debug!("a connection is gone before it began: {e}");
         }
-        let connection = http.serve_connection(TokioIo::new(stream), service.clone());
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(WRITE_TIMEOUT));
+        let connection = http.serve_connection(TokioIo::new(Box::pin(stream)), service.clone());
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             // A client that goes away or speaks no HTTP is its own affair.

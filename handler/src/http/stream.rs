@@ -20,7 +20,7 @@ use warp::reply::Response;
 
 use super::accept::ListForm;
 use super::problem::ApiError;
-use super::respond::{CATALOGUE, TOTAL_COUNT, VARIES};
+use super::respond::{CACHE_STATUS, CATALOGUE, TOTAL_COUNT, VARIES};
 use crate::catalog::{CategoryId, PageQuery, Product};
 use crate::store::{Page, Store, StoreError};
 
@@ -74,7 +74,7 @@ pub(super) async fn list(
     };
     streams.begun.fetch_add(1, Ordering::Relaxed);
     let total = first.total;
-    let (send, mut chunks) = mpsc::channel(1);
+    let (send, chunks) = mpsc::channel(1);
     tokio::spawn(async move {
         let work = Stream { store, query, form, send, _place: place };
         if let Err(cause) = work.run(first).await {
@@ -82,13 +82,13 @@ pub(super) async fn list(
             tracing::warn!("a stream was cut short: {cause}");
         }
     });
-    let body = poll_fn(move |context| chunks.poll_recv(context));
-    let mut response = warp::reply::stream(body).into_response();
+    let mut response = warp::reply::stream(body(chunks)).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(form.content_type()));
     headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static(form.disposition()));
     headers.insert(CACHE_CONTROL, CATALOGUE);
     headers.insert(VARY, VARIES);
+    headers.insert(CACHE_STATUS, HeaderValue::from_static("vitrine; fwd=bypass"));
     if let Some(total) = total {
         headers.insert(TOTAL_COUNT, total.into());
     }
@@ -100,7 +100,28 @@ async fn read(store: &dyn Store, query: &PageQuery) -> Result<Option<Page>, Stor
     Ok(read.map_err(|late| StoreError::Unreachable(late.into()))??.value)
 }
 
-type Chunk = Result<Bytes, io::Error>;
+/// The body that the chunks make.
+fn body(mut chunks: mpsc::Receiver<Chunk>) -> impl futures_util::Stream<Item = io::Result<Bytes>> {
+    let mut is_whole = false;
+    poll_fn(move |context| {
+        chunks.poll_recv(context).map(|chunk| match chunk {
+            Some(Chunk::Bytes(bytes)) => Some(Ok(bytes)),
+            Some(Chunk::End) => {
+                is_whole = true;
+                None
+            }
+            None if is_whole => None,
+            // An error in place of the end: the client sees that the list is not whole.
+            None => Some(Err(io::Error::other("the list was cut short"))),
+        })
+    })
+}
+
+/// What goes to the client. A stream whose other side goes away without an end is cut.
+enum Chunk {
+    Bytes(Bytes),
+    End,
+}
 
 /// A stream on its way.
 struct Stream {
@@ -117,21 +138,22 @@ impl Stream {
         let mut page = first;
         loop {
             self.form.write(&page.products, &mut chunk);
-            if !self.give(Ok(std::mem::take(&mut chunk).into())).await? {
+            if !self.give(Chunk::Bytes(std::mem::take(&mut chunk).into())).await? {
                 return Ok(());
             }
-            let Some(next) = page.next else { return Ok(()) };
-            self.query.after = Some(next);
-            page = match read(self.store.as_ref(), &self.query).await {
-                Ok(Some(page)) => page,
-                // The category is gone, and all of its products with it.
-                Ok(None) => return Ok(()),
-                Err(e) => {
-                    // An error in place of the end: the client sees that the list is not whole.
-                    self.give(Err(io::Error::other("the list could not be read on"))).await?;
-                    return Err(e.to_string());
+            let next = match page.next {
+                Some(next) => {
+                    self.query.after = Some(next);
+                    read(self.store.as_ref(), &self.query).await.map_err(|e| e.to_string())?
                 }
+                None => None,
             };
+            let Some(next) = next else {
+                // The list has ended; or its category is gone, and all products with it.
+                self.give(Chunk::End).await?;
+                return Ok(());
+            };
+            page = next;
         }
     }
 
@@ -181,6 +203,28 @@ impl ListForm {
                 }
                 Self::Csv => product.write_csv(out),
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::StreamExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn only_a_list_that_was_told_to_end_ends_well() {
+        for is_told in [true, false] {
+            let (send, chunks) = mpsc::channel(2);
+            send.send(Chunk::Bytes(Bytes::from_static(b"x"))).await.unwrap();
+            if is_told {
+                send.send(Chunk::End).await.unwrap();
+            }
+            drop(send);
+            let mut body = std::pin::pin!(body(chunks));
+            assert_eq!(body.next().await.unwrap().unwrap(), "x");
+            assert_eq!(body.next().await.is_none(), is_told);
         }
     }
 }

@@ -165,11 +165,14 @@ impl SqliteStore {
 impl Store for SqliteStore {
     async fn page(&self, query: &PageQuery) -> Result<Read<Option<Page>>, StoreError> {
         let query = query.clone();
-        self.read(move |db| match &query.words {
+        if query.is_plain() {
+            return self.read(move |db| lists::page(db, &query)).await;
+        }
+        let page = move |db: &Connection| match &query.words {
             Some(words) => search::page(db, &query, words),
             None => lists::page(db, &query),
-        })
-        .await
+        };
+        self.readers.run_long(page).await
     }
 
     async fn product(&self, asin: &Asin) -> Result<Option<Product>, StoreError> {

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::Purpose;
 use crate::store::StoreError;
@@ -25,6 +25,8 @@ const CACHE_KIB_SERVING: u32 = 32 * 1_024;
 const CACHE_KIB_READING: u32 = 2 * 1_024;
 /// 8: twice the cores of a large plan; a read is short, and more would only share them.
 const READERS_MAX: usize = 8;
+/// 2: a long read keeps a core busy, and there are not more of them on a small plan.
+const LONG_READERS_MAX: usize = 2;
 /// How long one process waits for another one's write transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a read waits for a free connection.
@@ -184,6 +186,8 @@ pub(super) struct Readers {
     path: PathBuf,
     idle: Arc<Mutex<Vec<Connection>>>,
     permits: Arc<Semaphore>,
+    /// Turns for reads that examine many rows: the others always find a connection.
+    long: Arc<Semaphore>,
 }
 
 impl Readers {
@@ -192,18 +196,24 @@ impl Readers {
             path: path.to_owned(),
             idle: Arc::default(),
             permits: Arc::new(Semaphore::new(READERS_MAX)),
+            long: Arc::new(Semaphore::new(LONG_READERS_MAX)),
         }
+    }
+
+    /// Runs what may examine thousands of rows.
+    pub(super) async fn run_long<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let _turn = turn(&self.long).await?;
+        self.run(work).await
     }
 
     pub(super) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let wait = tokio::time::timeout(READER_WAIT, Arc::clone(&self.permits).acquire_owned());
-        let permit = wait
-            .await
-            .map_err(|_| StoreError::Unreachable("every reading connection is busy".into()))?
-            .expect("the semaphore is never closed");
+        let permit = turn(&self.permits).await?;
         let (path, idle) = (self.path.clone(), Arc::clone(&self.idle));
         let read = tokio::task::spawn_blocking(move || {
             let _permit = permit;
@@ -221,6 +231,12 @@ impl Readers {
     }
 }
 
+async fn turn(permits: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, StoreError> {
+    let wait = tokio::time::timeout(READER_WAIT, Arc::clone(permits).acquire_owned());
+    let permit = wait.await.map_err(|_| StoreError::Busy)?;
+    Ok(permit.expect("the semaphore is never closed"))
+}
+
 /// A connection on which something failed is not put back: the next one is opened anew.
 fn in_snapshot<T>(
     connection: &Connection,
@@ -230,4 +246,41 @@ fn in_snapshot<T>(
     let value = work(&snapshot)?;
     snapshot.finish()?;
     Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Searches wait for each other, and nobody waits for them.
+    #[tokio::test]
+    async fn long_reads_leave_connections_to_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.db");
+        drop(open_for_writing(&path, Purpose::Serving).unwrap());
+        let readers = Arc::new(Readers::new(&path));
+        let (go, hold) = std::sync::mpsc::channel::<()>();
+        let hold = Arc::new(Mutex::new(hold));
+        let long: Vec<_> = (0..20)
+            .map(|_| {
+                let (readers, hold) = (Arc::clone(&readers), Arc::clone(&hold));
+                tokio::spawn(async move {
+                    let wait = move |_: &Connection| {
+                        // Until the test lets go of the other end.
+                        let _ = hold.lock().unwrap().recv();
+                        Ok(())
+                    };
+                    readers.run_long(wait).await
+                })
+            })
+            .collect();
+        while readers.long.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        readers.run(|_| Ok(())).await.unwrap();
+        drop(go);
+        for read in long {
+            read.await.unwrap().unwrap();
+        }
+    }
 }

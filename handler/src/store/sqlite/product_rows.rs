@@ -45,6 +45,16 @@ pub(super) fn asin(row: &Row<'_>) -> Result<Asin, StoreError> {
     Asin::parse(row.get_ref(0)?.as_str().unwrap_or_default()).map_err(nonsense)
 }
 
+/// The title of a row that holds [`COLUMNS`].
+pub(super) fn title<'a>(row: &'a Row<'_>) -> &'a str {
+    row.get_ref(1).ok().and_then(|title| title.as_str().ok()).unwrap_or_default()
+}
+
+/// Whether a row that holds [`COLUMNS`] is one of this category.
+pub(super) fn is_in(row: &Row<'_>, category: CategoryId) -> bool {
+    row.get(8).is_ok_and(|id: i64| id == i64::from(category.get()))
+}
+
 /// Reads a row that holds [`COLUMNS`] from column 0 on.
 pub(super) fn read(row: &Row<'_>) -> Result<Product, StoreError> {
     read_from(row, 0)

@@ -5,13 +5,17 @@
 //! into a queue. A task of the serving process brings the index up to both, a short
 //! transaction at a time, and not while a load goes on. Filling the index within the load
 //! would cost it 11 s more for the data set, with every batch longer for other writers.
+//!
+//! The index finds, the products themselves say how well they fit: a *stretch* of matches, as
+//! many as one page may examine, is read and ranked at a time. A word that a million titles
+//! hold is thus ranked stretch by stretch.
 
 use rusqlite::{CachedStatement, Connection, Transaction};
 
 use super::versions::Touched;
 use super::{product_rows, schema, versions};
 use crate::cache::versions::Row as VersionRow;
-use crate::catalog::{Asin, CategoryId, PageQuery, Position, Words};
+use crate::catalog::{Asin, CategoryId, PageQuery, Position, Words, rank};
 use crate::store::{EXAMINED_MAX, Page, Read, SearchState, StoreError};
 
 /// Up to which product's id everything is indexed or queued.
@@ -30,65 +34,114 @@ pub(super) fn page(
     let Some((version, _)) = versions::of_list(db, query.category)? else {
         return Ok(Read { value: None, version: versions::of_catalogue(db)? });
     };
-    let mut results = results(db, query, words)?;
-    if let Some(Position { key: Some(rank), asin }) = query.after {
-        results.retain(|result| (result.rank, result.asin) > (rank, asin));
+    let place = Place::of(query);
+    let Stretch { mut found, last_match } = stretch(db, query, words, place.behind)?;
+    if let Some(shown) = place.shown {
+        found.retain(|found| (found.rank, found.asin) > shown);
     }
-    let limit = query.limit.get();
-    let shown = &results[..results.len().min(limit)];
-    let next = shown.last().filter(|_| results.len() > limit);
-    let next = next.map(|last| Position { key: Some(last.rank), asin: last.asin });
+    let room = query.limit.get().min(RESULTS_MAX - place.count.min(RESULTS_MAX));
+    let shown = &found[..found.len().min(room)];
+    let count = place.count + shown.len();
+    let next = match (shown.last(), last_match) {
+        _ if count >= RESULTS_MAX => None,
+        (Some(last), _) if found.len() > room => {
+            let shown = Some((last.rank, last.asin));
+            Some(Place { shown, count, ..place }.position(last.asin))
+        }
+        (_, Some((id, asin))) => Some(Place { behind: id, shown: None, count }.position(asin)),
+        _ => None,
+    };
     let products = shown
         .iter()
-        .map(|result| product_rows::by_id(db, result.id))
+        .map(|found| product_rows::by_id(db, found.id))
         .collect::<Result<_, StoreError>>()?;
     let page = Page { products, next, total: None, search: Some(state(db)?) };
     Ok(Read { value: Some(page), version })
 }
 
+/// Where in a search a page begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
+    /// The stretch is that of the matches with higher ids.
+    behind: i64,
+    /// Of the stretch everything up to this has been shown; nothing yet if `None`.
+    shown: Option<(u16, Asin)>,
+    /// Results shown on earlier pages.
+    count: usize,
+}
+
+impl Place {
+    const RANK_BITS: u32 = 17;
+    const COUNT_BITS: u32 = 10;
+
+    fn of(query: &PageQuery) -> Self {
+        let Some(Position { key: Some(key), asin }) = query.after else {
+            return Self { behind: 0, shown: None, count: 0 };
+        };
+        let low = |bits: u32, value: i64| value & ((1 << bits) - 1);
+        let count = low(Self::COUNT_BITS, key);
+        // One more than the rank, so that there is a number for none.
+        let rank = low(Self::RANK_BITS, key >> Self::COUNT_BITS);
+        Self {
+            behind: key >> (Self::COUNT_BITS + Self::RANK_BITS),
+            shown: u16::try_from(rank - 1).ok().map(|rank| (rank, asin)),
+            count: usize::try_from(count).unwrap_or(0),
+        }
+    }
+
+    /// Ids below 2^36 have room beside the rest: more products than any disk holds.
+    fn position(self, asin: Asin) -> Position {
+        let rank = self.shown.map_or(0, |(rank, _)| i64::from(rank) + 1);
+        let count = i64::try_from(self.count).unwrap_or(0);
+        let key = (self.behind << Self::RANK_BITS | rank) << Self::COUNT_BITS | count;
+        Position { key: Some(key), asin }
+    }
+}
+
 /// A product that was found. The smaller its rank, the better it fits.
 struct Found {
-    rank: i64,
+    rank: u16,
     asin: Asin,
     id: i64,
 }
 
-/// The best products that pass the filter, best first, ties by asin. Of more matches than a
-/// page may examine those are ranked that came first: a word that a million titles hold would
-/// take 0.7 s to rank, so it takes 0.05 s.
-fn results(db: &Connection, query: &PageQuery, words: &Words) -> Result<Vec<Found>, StoreError> {
-    // The inner order is the index's own and costs nothing; without it SQLite would take the
-    // limit for one of the outer order, and rank every match.
-    let mut ranked = db.prepare_cached(
-        "-- store.search
-         SELECT id, rank FROM (
-             SELECT rowid AS id, bm25(search, 1.0, 0.0) AS rank
-             FROM search WHERE search MATCH ?1 ORDER BY rowid LIMIT ?2)
-         ORDER BY rank, id",
-    )?;
-    let mut product = db.prepare_cached(&product_rows::by_id_sql())?;
-    let mut rows = ranked.query((expression(words, query.category), EXAMINED_MAX))?;
-    let mut results = Vec::new();
-    while results.len() < RESULTS_MAX
-        && let Some(row) = rows.next()?
-    {
-        let (id, rank): (i64, f64) = (row.get(0)?, row.get(1)?);
-        let mut found = product.query([id])?;
-        // A product that was removed is still found until the index has caught up.
-        let Some(row) = found.next()? else { continue };
-        if product_rows::passes(row, &query.filter)? {
-            results.push(Found { rank: ordered(rank), asin: product_rows::asin(row)?, id });
-        }
-    }
-    results.sort_unstable_by_key(|result| (result.rank, result.asin));
-    Ok(results)
+/// Matches that were examined at one go.
+struct Stretch {
+    /// Those that pass, best first, ties by asin.
+    found: Vec<Found>,
+    /// The last that was examined, if there may be more behind it.
+    last_match: Option<(i64, Asin)>,
 }
 
-/// A whole number that is ordered as the float is.
-fn ordered(rank: f64) -> i64 {
-    let bits = rank.to_bits().cast_signed();
-    // As `f64::total_cmp` does it: the bits of a negative number count backwards.
-    bits ^ ((bits >> 63).cast_unsigned() >> 1).cast_signed()
+fn stretch(
+    db: &Connection,
+    query: &PageQuery,
+    words: &Words,
+    behind: i64,
+) -> Result<Stretch, StoreError> {
+    let mut matches = db.prepare_cached(
+        "-- store.search
+         SELECT rowid FROM search WHERE search MATCH ?1 AND rowid > ?2 ORDER BY rowid LIMIT ?3",
+    )?;
+    let mut product = db.prepare_cached(&product_rows::by_id_sql())?;
+    let mut rows = matches.query((expression(words, query.category), behind, EXAMINED_MAX))?;
+    let (mut found, mut examined, mut last_match) = (Vec::new(), 0, None);
+    while let Some(row) = rows.next()? {
+        examined += 1;
+        let id = row.get(0)?;
+        let mut known = product.query([id])?;
+        // A product that was removed is still found until the index has caught up.
+        let Some(row) = known.next()? else { continue };
+        let asin = product_rows::asin(row)?;
+        last_match = Some((id, asin));
+        // And one that was moved is still found where it was.
+        let is_here = query.category.is_none_or(|category| product_rows::is_in(row, category));
+        if is_here && product_rows::passes(row, &query.filter)? {
+            found.push(Found { rank: rank(product_rows::title(row), words), asin, id });
+        }
+    }
+    found.sort_unstable_by_key(|found| (found.rank, found.asin));
+    Ok(Stretch { found, last_match: last_match.filter(|_| examined == EXAMINED_MAX) })
 }
 
 /// Every word in the title; each is quoted, so that nothing in it is taken for syntax.
@@ -261,9 +314,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranks_keep_their_order() {
-        let ranks = [-12.5, -1.7e-6, -1.6e-6, -0.0, 0.0, 3.0];
-        assert!(ranks.windows(2).all(|pair| ordered(pair[0]) < ordered(pair[1])));
+    fn a_place_is_found_again() {
+        let asin = Asin::parse("B1").unwrap();
+        for place in [
+            Place { behind: 0, shown: Some((0, asin)), count: 0 },
+            Place { behind: (1 << 36) - 1, shown: Some((u16::MAX, asin)), count: 999 },
+            Place { behind: 20_001, shown: None, count: 7 },
+        ] {
+            let mut query = PageQuery::parse("q=x").unwrap();
+            query.after = Some(place.position(asin));
+            assert_eq!(Place::of(&query), place);
+        }
     }
 
     #[test]

@@ -1,0 +1,65 @@
+//! How well a title fits a search.
+//!
+//! A number that depends on the title and the words alone. The usual measure, BM25, weighs
+//! every title by all the others: it changes for each of them whenever one comes or goes,
+//! and a place in a list that goes by it cannot be found again.
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
+use super::Words;
+
+/// The more of a title the words make up and the earlier they stand in it, the lower.
+///
+/// The number of words of the title, and for each word searched for how many stand before
+/// it. A word of several parts counts where its first part stands.
+pub fn rank(title: &str, words: &Words) -> u16 {
+    let title = folded(title);
+    let parts: Vec<&str> = title.split(' ').filter(|part| !part.is_empty()).collect();
+    let place = |word: &str| {
+        let word = folded(word);
+        let first = word.split(' ').find(|part| !part.is_empty());
+        let place = first.and_then(|first| parts.iter().position(|part| *part == first));
+        place.unwrap_or(parts.len())
+    };
+    let rank = words.iter().map(place).sum::<usize>() + parts.len();
+    u16::try_from(rank).unwrap_or(u16::MAX)
+}
+
+/// Lower case without marks on its letters, a space for whatever is no letter or digit.
+fn folded(text: &str) -> String {
+    let plain = |c: char| if c.is_alphanumeric() { c } else { ' ' };
+    if text.is_ascii() {
+        return text.chars().map(|c| plain(c.to_ascii_lowercase())).collect();
+    }
+    let bare = text.nfd().filter(|c| !is_combining_mark(*c));
+    bare.flat_map(char::to_lowercase).map(plain).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_titles_that_begin_with_the_words_fit_best() {
+        let words = Words::parse("red lamp").unwrap();
+        let ranks = [
+            "Red lamp",
+            "Lamp, red",
+            "A red lamp",
+            "Red lamp for the desk",
+            "Desk with a red lamp",
+            "Café desk for a lamp that is RED",
+        ]
+        .map(|title| rank(title, &words));
+        assert!(ranks.is_sorted(), "{ranks:?}");
+        assert_eq!(ranks[0], ranks[1]);
+    }
+
+    #[test]
+    fn marks_capitals_and_parts_make_no_difference() {
+        let words = Words::parse("café t-shirt").unwrap();
+        assert_eq!(rank("CAFE T-SHIRT", &words), rank("Café, t shirt", &words));
+        assert_eq!(rank("", &words), 0);
+    }
+}
