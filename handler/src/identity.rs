@@ -5,6 +5,12 @@
 //! database, or with Firebase Authentication. What each kind of [`Identity`] promises is
 //! checked by one suite, `tests/it/contract_identity.rs`.
 
+pub mod accounts;
+pub mod limits;
+pub mod local;
+pub mod own_key;
+pub mod token;
+
 use async_trait::async_trait;
 use secrecy::SecretString;
 use uuid::Uuid;

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use http::HeaderValue;
 use serde::Serialize;
+use uuid::Uuid;
 
 use crate::cache::Origin;
 use crate::cache::answer::Answer;
@@ -25,6 +26,8 @@ pub enum Question {
     CategoryName(CategoryId),
     /// How many products each category has.
     CategoryCounts,
+    /// What somebody may do.
+    Rights(Uuid),
 }
 
 impl Question {
@@ -36,6 +39,7 @@ impl Question {
             Self::Categories => "categories".to_owned(),
             Self::CategoryName(id) => format!("category/{}", id.get()),
             Self::CategoryCounts => "counts".to_owned(),
+            Self::Rights(user) => format!("rights/{user}"),
         }
     }
 }
@@ -60,6 +64,7 @@ impl Origin for FromStore {
             Question::Categories => self.categories().await,
             Question::CategoryName(id) => self.category_name(*id).await,
             Question::CategoryCounts => self.category_counts().await,
+            Question::Rights(user) => self.rights(*user, known).await,
         }
     }
 }
@@ -130,6 +135,13 @@ impl FromStore {
         Ok(category.map_or(Answer::absent(tag), |category| {
             Answer::found(tag, json(&slug(category.name.as_str())))
         }))
+    }
+
+    /// Absence may be kept: tokens are given only to users who are there, and none is removed.
+    async fn rights(&self, user: Uuid, known: &Known) -> Result<Answer, StoreError> {
+        let tag = Tag { row: Row::RIGHTS, version: known.version(Row::RIGHTS) };
+        let user = self.0.user(user).await?.filter(|user| !user.is_pending);
+        Ok(user.map_or(Answer::absent(tag), |user| Answer::found(tag, json(&user.rights))))
     }
 
     async fn category_counts(&self) -> Result<Answer, StoreError> {

@@ -17,6 +17,8 @@
 //! worse than not running. When not under a host, `Values` of a
 //! `local.settings.json` in the current folder serve as defaults.
 
+mod people;
+
 use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -26,8 +28,10 @@ use std::time::Duration;
 
 use crate::cache::Limits;
 
+pub use people::{FirebaseSettings, People};
+
 /// What the program was told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// Where to listen.
     pub listen: SocketAddr,
@@ -41,6 +45,8 @@ pub struct Settings {
     pub import_container: String,
     /// The limits of the in-process cache.
     pub cache: Limits,
+    /// Who may sign in, and how.
+    pub people: People,
     /// The log filter, as `RUST_LOG` has it.
     pub log_filter: Option<String>,
 }
@@ -56,7 +62,17 @@ pub struct BadSetting {
 }
 
 /// The variables that are read.
-const OURS: [&str; 11] = [
+const OURS: [&str; 21] = [
+    "FIREBASE_API_KEY",
+    "FIREBASE_AUTH_EMULATOR_HOST",
+    "FIREBASE_PROJECT_ID",
+    "FIREBASE_SECRET",
+    "JWT_SECRET_KEY",
+    "JWT_SECRET_KEY_PREVIOUS",
+    "REFRESH_TTL_DAYS",
+    "ADMIN_EMAILS",
+    "RATE_LIMITS",
+    "TRUSTED_PROXY_HEADER",
     "IMPORT_CONTAINER",
     "FUNCTIONS_CUSTOMHANDLER_PORT",
     "VITRINE_LISTEN",
@@ -71,23 +87,15 @@ const OURS: [&str; 11] = [
 ];
 
 /// Settings of parts that are not built, each a whole name or, with `*`, a beginning.
-const NOT_BUILT: [(&str, &str); 16] = [
+const NOT_BUILT: [(&str, &str); 8] = [
     ("KEY_VAULT_URL", "Key Vault"),
     ("AZURE_CLIENT_ID", "the managed identity"),
     ("SQL_*", "Azure SQL"),
     ("REDIS_*", "Redis"),
-    ("FIREBASE_*", "Firebase Authentication"),
-    ("JWT_SECRET_KEY", "users and tokens"),
-    ("JWT_SECRET_KEY_PREVIOUS", "users and tokens"),
-    ("REFRESH_TTL_DAYS", "users and tokens"),
-    ("ADMIN_EMAILS", "users and tokens"),
-    ("RATE_LIMITS", "users and tokens"),
-    ("TRUSTED_PROXY_HEADER", "users and tokens"),
     ("IMPORT_STORAGE_*", "Blob Storage"),
     ("CACHE_PREFIX", "the shared cache"),
     ("APPLICATIONINSIGHTS_CONNECTION_STRING", "Application Insights"),
     ("OTEL_SERVICE_NAME", "Application Insights"),
-    ("FIREBASE_AUTH_EMULATOR_HOST", "Firebase Authentication"),
 ];
 
 impl Settings {
@@ -142,6 +150,7 @@ impl Settings {
                 staleness: Duration::from_millis(number("CACHE_STALENESS_MS", 1_000, 50..=4_000)?),
                 bytes: number("CACHE_LOCAL_BYTES", 67_108_864, 0..=1 << 40)?,
             },
+            people: people::read(&given, port.is_some())?,
             log_filter: given("RUST_LOG").map(str::to_owned),
         };
         let allowed = given("VITRINE_EMBEDDED").map(truth).transpose()?.unwrap_or(false);
@@ -151,11 +160,22 @@ impl Settings {
 
     /// One misspelt setting must not turn production into a toy (CONTRACT 3).
     fn guard_production(&self, embedded_allowed: bool) -> Result<(), BadSetting> {
-        if self.production && !embedded_allowed {
+        if !self.production {
+            return Ok(());
+        }
+        if !self.people.are_limited {
+            return Err(bad("RATE_LIMITS", "must not be `off` in production"));
+        }
+        if self.people.firebase.as_ref().is_some_and(|firebase| firebase.emulator_host.is_some()) {
+            return Err(bad("FIREBASE_AUTH_EMULATOR_HOST", "is refused in production"));
+        }
+        if !embedded_allowed {
             return Err(bad(
                 "VITRINE_EMBEDDED",
-                "in production an embedded database (no SQL_SERVER or SQL_CONNECTION_STRING) and \
-                 blob folder (no IMPORT_STORAGE__accountName) are refused unless this is `true`",
+                "in production an embedded database (no SQL_SERVER or SQL_CONNECTION_STRING), \
+                 blob folder (no IMPORT_STORAGE__accountName) and user store (no \
+                 FIREBASE_API_KEY) and a self-made key (no JWT_SECRET_KEY) are refused unless \
+                 this is `true`",
             ));
         }
         Ok(())
@@ -275,6 +295,54 @@ mod tests {
         ] {
             assert_eq!(read(&[(variable, value)]).unwrap_err().variable, variable, "{value}");
         }
+    }
+
+    #[test]
+    fn settings_about_people_are_read_or_named() {
+        let key = "0123456789abcdef0123456789abcdef";
+        let people = read(&[
+            ("JWT_SECRET_KEY", key),
+            ("ADMIN_EMAILS", "a@b.example, C@D.example"),
+            ("REFRESH_TTL_DAYS", "7"),
+        ]);
+        let people = people.unwrap().people;
+        assert_eq!(people.admins, ["a@b.example", "C@D.example"]);
+        assert_eq!(people.refresh_life, Duration::from_hours(7 * 24));
+        assert!(people.are_limited && people.firebase.is_none() && people.proxy_header.is_none());
+        assert!(!format!("{people:?}").contains(key));
+        for (variable, value) in [
+            ("JWT_SECRET_KEY", "short"),
+            ("JWT_SECRET_KEY_PREVIOUS", "short"),
+            ("ADMIN_EMAILS", "a@b.example;c"),
+            ("REFRESH_TTL_DAYS", "0"),
+            ("RATE_LIMITS", "maybe"),
+            ("TRUSTED_PROXY_HEADER", "x forwarded"),
+        ] {
+            let refused = read(&[(variable, value)]).unwrap_err();
+            assert_eq!(refused.variable, variable);
+            assert!(!refused.to_string().contains(value) || value == "0", "{refused}");
+        }
+        for (given, named) in [
+            ("FIREBASE_PROJECT_ID", "FIREBASE_API_KEY"),
+            ("FIREBASE_SECRET", "FIREBASE_API_KEY"),
+            ("FIREBASE_API_KEY", "FIREBASE_PROJECT_ID"),
+        ] {
+            assert_eq!(read(&[(given, "x")]).unwrap_err().variable, named);
+        }
+    }
+
+    #[test]
+    fn what_is_for_trying_things_is_refused_in_production() {
+        let production = [("WEBSITE_SITE_NAME", "shop"), ("VITRINE_EMBEDDED", "true")];
+        let with = |more: &[(&str, &str)]| read(&[&production, more].concat());
+        assert_eq!(with(&[("RATE_LIMITS", "off")]).unwrap_err().variable, "RATE_LIMITS");
+        let emulator = [
+            ("FIREBASE_API_KEY", "x"),
+            ("FIREBASE_PROJECT_ID", "x"),
+            ("FIREBASE_AUTH_EMULATOR_HOST", "127.0.0.1:9099"),
+        ];
+        assert_eq!(with(&emulator).unwrap_err().variable, "FIREBASE_AUTH_EMULATOR_HOST");
+        assert!(with(&emulator[..2]).is_ok());
     }
 
     #[test]

@@ -1,0 +1,280 @@
+//! The tokens that we give out: who somebody is, for an hour; and the right to get the next.
+//!
+//! A token says who asks and nothing of what they may do: what it carries besides the user's
+//! id is for the client's display. The algorithm is fixed, whatever a token's head says.
+
+use std::sync::Once;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use crate::clock::Clock;
+use crate::store::users::{TokenHash, User};
+
+/// CONTRACT 6.7: one hour.
+pub const LIFE_SECONDS: i64 = 3_600;
+/// RFC 7518, 3.2: a key as long as the hash.
+pub const KEY_BYTES_MIN: usize = 32;
+/// How far another instance's clock may be ahead.
+const LEEWAY_SECONDS: i64 = 60;
+const ISSUER: &str = "vitrine";
+const AUDIENCE: &str = "vitrine";
+/// Nobody guesses 256 bits.
+const REFRESH_BYTES: usize = 32;
+
+/// Makes tokens, and tells whose they are.
+pub struct Tokens {
+    signing: EncodingKey,
+    /// The key in use, and the one before it.
+    verifying: Vec<DecodingKey>,
+    rules: Validation,
+    clock: Clock,
+}
+
+/// A token that proves nothing. Why is nobody's business but the log's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the token is not valid")]
+pub struct BadToken;
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Claims {
+    iss: String,
+    aud: String,
+    sub: Uuid,
+    exp: i64,
+    iat: i64,
+    jti: Uuid,
+    email: String,
+    first_name: String,
+    last_name: String,
+    admin: bool,
+    active: bool,
+}
+
+impl Tokens {
+    /// Tokens under a key of at least 32 bytes; those under the previous one still count.
+    pub fn new(key: &SecretString, previous: Option<&SecretString>, clock: Clock) -> Self {
+        install_provider();
+        let bytes = |key: &SecretString| key.expose_secret().as_bytes().to_vec();
+        let verifying = [Some(key), previous].into_iter().flatten();
+        let mut rules = Validation::new(Algorithm::HS256);
+        rules.set_audience(&[AUDIENCE]);
+        rules.set_issuer(&[ISSUER]);
+        rules.set_required_spec_claims(&["iss", "aud", "sub", "exp"]);
+        // Held against our own clock below, which a test can turn.
+        rules.validate_exp = false;
+        Self {
+            signing: EncodingKey::from_secret(&bytes(key)),
+            verifying: verifying.map(|key| DecodingKey::from_secret(&bytes(key))).collect(),
+            rules,
+            clock,
+        }
+    }
+
+    /// A token for a user.
+    pub fn issue(&self, user: &User) -> String {
+        let now = self.now_seconds();
+        let claims = Claims {
+            iss: ISSUER.to_owned(),
+            aud: AUDIENCE.to_owned(),
+            sub: user.id,
+            exp: now + LIFE_SECONDS,
+            iat: now,
+            jti: Uuid::new_v4(),
+            email: user.email.clone(),
+            first_name: user.first_name.clone(),
+            last_name: user.last_name.clone(),
+            admin: user.rights.admin,
+            active: user.rights.active,
+        };
+        encode(&Header::new(Algorithm::HS256), &claims, &self.signing)
+            .expect("texts and numbers are signed with a key of bytes")
+    }
+
+    /// Whose token it is.
+    pub fn verify(&self, token: &str) -> Result<Uuid, BadToken> {
+        let claims = self
+            .verifying
+            .iter()
+            .find_map(|key| decode::<Claims>(token, key, &self.rules).ok())
+            .ok_or(BadToken)?
+            .claims;
+        let now = self.now_seconds();
+        let is_young =
+            claims.iat <= now + LEEWAY_SECONDS && claims.exp <= claims.iat + LIFE_SECONDS;
+        if claims.exp > now && is_young { Ok(claims.sub) } else { Err(BadToken) }
+    }
+
+    fn now_seconds(&self) -> i64 {
+        self.clock.now_micros() / 1_000_000
+    }
+}
+
+/// A new token for refreshing, and the hash under which it is kept.
+pub fn new_refresh_token() -> (String, TokenHash) {
+    let mut bytes = [0; REFRESH_BYTES];
+    getrandom::fill(&mut bytes).expect("the system gives random bytes");
+    let token = URL_SAFE_NO_PAD.encode(bytes);
+    let hash = refresh_token_hash(&token);
+    (token, hash)
+}
+
+/// The hash of a token for refreshing. Fast, since the token cannot be guessed.
+pub fn refresh_token_hash(token: &str) -> TokenHash {
+    Sha256::digest(token.as_bytes()).into()
+}
+
+/// One crypto library for all of the process; asked for explicitly, since the crate panics
+/// at its first use where it has to guess.
+pub fn install_provider() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        // Somebody else in this process may have installed the same one.
+        let _ = DEFAULT_PROVIDER.install_default();
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::store::users::Rights;
+
+    const KEY: &str = "0123456789abcdef0123456789abcdef";
+
+    fn key(text: &str) -> SecretString {
+        SecretString::from(text)
+    }
+
+    fn tokens(clock: &Clock) -> Tokens {
+        Tokens::new(&key(KEY), None, clock.clone())
+    }
+
+    fn somebody() -> User {
+        User {
+            id: Uuid::from_u128(7),
+            email: "a@b.example".to_owned(),
+            first_name: "A".to_owned(),
+            last_name: "B".to_owned(),
+            rights: Rights { active: true, admin: false },
+            is_pending: false,
+            was_listed: false,
+            created_at: 0,
+        }
+    }
+
+    fn clock() -> Clock {
+        Clock::standing_at(1_767_225_600_000_000)
+    }
+
+    /// A token of any form, signed as the header says or not at all.
+    fn forged(header: &serde_json::Value, claims: &serde_json::Value, secret: &str) -> String {
+        let part = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let text = format!("{}.{}", part(header), part(claims));
+        let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, secret.as_bytes());
+        let signature = aws_lc_rs::hmac::sign(&key, text.as_bytes());
+        format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+
+    fn claims(now: i64) -> serde_json::Value {
+        json!({"iss": "vitrine", "aud": "vitrine", "sub": Uuid::from_u128(7), "exp": now + 3_600,
+            "iat": now, "jti": Uuid::from_u128(1), "email": "", "firstName": "", "lastName": "",
+            "admin": true, "active": true})
+    }
+
+    #[test]
+    fn a_token_is_good_for_an_hour() {
+        let clock = clock();
+        let tokens = tokens(&clock);
+        let token = tokens.issue(&somebody());
+        assert_eq!(tokens.verify(&token), Ok(somebody().id));
+        clock.turn(Duration::from_secs(3_599));
+        assert_eq!(tokens.verify(&token), Ok(somebody().id));
+        clock.turn(Duration::from_secs(1));
+        assert_eq!(tokens.verify(&token), Err(BadToken));
+    }
+
+    #[test]
+    fn the_previous_key_still_counts_and_another_does_not() {
+        let clock = clock();
+        let old = tokens(&clock).issue(&somebody());
+        let new = key("another key of more than thirty-two bytes");
+        let rotated = Tokens::new(&new, Some(&key(KEY)), clock.clone());
+        assert!(rotated.verify(&old).is_ok());
+        assert!(rotated.verify(&rotated.issue(&somebody())).is_ok());
+        assert!(tokens(&clock).verify(&rotated.issue(&somebody())).is_err());
+        assert!(Tokens::new(&new, None, clock).verify(&old).is_err());
+    }
+
+    #[test]
+    fn a_forged_token_is_refused_whatever_its_head_says() {
+        let clock = clock();
+        let tokens = tokens(&clock);
+        let now = clock.now_micros() / 1_000_000;
+        let good = claims(now);
+        let hs256 = json!({"alg": "HS256", "typ": "JWT"});
+        assert!(tokens.verify(&forged(&hs256, &good, KEY)).is_ok(), "the forger knows the key");
+        for algorithm in ["none", "None", "RS256", "ES256", "HS384", "HS512", ""] {
+            let header = json!({"alg": algorithm, "typ": "JWT"});
+            let signed = forged(&header, &good, KEY);
+            assert_eq!(tokens.verify(&signed), Err(BadToken), "{algorithm}");
+            let bare = format!("{}.", &signed[..signed.rfind('.').unwrap()]);
+            assert_eq!(tokens.verify(&bare), Err(BadToken), "{algorithm}, unsigned");
+        }
+        assert_eq!(tokens.verify(&forged(&hs256, &good, "")), Err(BadToken));
+        for (name, value) in [
+            ("iss", json!("other")),
+            ("aud", json!("other")),
+            ("aud", json!(null)),
+            ("exp", json!(now)),
+            ("exp", json!(now + 3_601)),
+            ("exp", json!("later")),
+            ("iat", json!(now + 61)),
+            ("sub", json!("admin")),
+            ("jti", json!(null)),
+        ] {
+            let mut bad = good.clone();
+            bad[name] = value.clone();
+            assert_eq!(tokens.verify(&forged(&hs256, &bad, KEY)), Err(BadToken), "{name}: {value}");
+            bad.as_object_mut().unwrap().remove(name);
+            assert_eq!(tokens.verify(&forged(&hs256, &bad, KEY)), Err(BadToken), "no {name}");
+        }
+    }
+
+    #[test]
+    fn refresh_tokens_are_never_the_same_and_are_kept_as_hashes() {
+        let ((one, hash), (other, _)) = (new_refresh_token(), new_refresh_token());
+        assert_ne!(one, other);
+        assert_eq!(one.len(), 43);
+        assert_eq!(refresh_token_hash(&one), hash);
+    }
+
+    proptest! {
+        #[test]
+        fn an_altered_token_is_refused(at in any::<prop::sample::Index>(), letter in "[A-Za-z0-9_.-]") {
+            let tokens = tokens(&clock());
+            let token = tokens.issue(&somebody());
+            let at = at.index(token.len());
+            let altered = format!("{}{letter}{}", &token[..at], &token[at + 1..]);
+            // The last letter of a signature holds bits that mean nothing.
+            prop_assume!(altered != token && at + 1 < token.len());
+            prop_assert_eq!(tokens.verify(&altered), Err(BadToken));
+        }
+
+        #[test]
+        fn any_text_is_refused(text in "\\PC{0,80}") {
+            prop_assert_eq!(tokens(&clock()).verify(&text), Err(BadToken));
+        }
+    }
+}
