@@ -6,6 +6,7 @@
 
 mod asin;
 mod category;
+mod clean;
 mod cursor;
 mod decimal;
 mod filter;
@@ -17,6 +18,7 @@ mod words;
 
 pub use asin::Asin;
 pub use category::{Category, CategoryCount, CategoryId, slug};
+pub use clean::clean;
 pub use decimal::{Money, Stars};
 pub use filter::Filter;
 pub use page_query::{Limit, PageQuery, Position, Sort};

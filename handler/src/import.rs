@@ -7,7 +7,6 @@
 //! transaction (see [`crate::store::import_run`]).
 
 mod batches;
-mod clean;
 pub mod maintain;
 mod records;
 pub mod rejects;

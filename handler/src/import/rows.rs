@@ -2,10 +2,10 @@
 
 use std::io::Read;
 
-use super::clean::clean;
 use super::records::Records;
 use crate::catalog::{
     Asin, Category, CategoryId, CategoryName, Count, Invalid, Money, Product, Stars, Title, WebUrl,
+    clean,
 };
 use crate::store::ProductColumns;
 
