@@ -286,9 +286,11 @@ fn truth(name: &'static str, text: &str) -> Result<bool, Invalid> {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::*;
 
-    fn fields(raw: &str) -> Vec<&'static str> {
+    fn fields(raw: &str) -> Vec<Cow<'static, str>> {
         PageQuery::parse(raw).unwrap_err().into_iter().map(|fault| fault.field).collect()
     }
 

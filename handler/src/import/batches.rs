@@ -207,7 +207,7 @@ impl Batches {
         }
         let row = self.layout.check(&self.records);
         if let Err(Invalid { field, reason }) = row.and_then(|row| self.admit(row, gathered)) {
-            self.refuse_record(Some(field), reason, gathered);
+            self.refuse_record(Some(&field), reason, gathered);
         }
         Ok(())
     }
