@@ -9,6 +9,7 @@
 pub mod answer;
 pub mod breaker;
 pub mod encoding;
+pub mod entity_tag;
 pub mod versions;
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -5,9 +5,9 @@ use std::sync::LazyLock;
 use bytes::Bytes;
 use http::HeaderValue;
 use tokio::sync::{OnceCell, Semaphore};
-use xxhash_rust::xxh3::xxh3_128;
 
 use super::encoding::{Encoding, compress};
+use super::entity_tag::EntityTag;
 use super::versions::Tags;
 
 /// Bodies that are being compressed.
@@ -30,6 +30,7 @@ pub struct Answer {
     identity: Option<Bytes>,
     gzip: OnceCell<Bytes>,
     brotli: OnceCell<Bytes>,
+    state: EntityTag,
     etags: [HeaderValue; 3],
 }
 
@@ -49,11 +50,7 @@ impl Answer {
     }
 
     fn new(tags: Tags, identity: Option<Bytes>) -> Self {
-        let digest = xxh3_128(identity.as_deref().unwrap_or_default());
-        let etag = |encoding: Encoding| {
-            let etag = format!("\"{digest:032x}{}\"", encoding.suffix());
-            HeaderValue::try_from(etag).expect("hexadecimal digits are ASCII")
-        };
+        let state = EntityTag::of(identity.as_deref().unwrap_or_default());
         Self {
             tags,
             link: None,
@@ -62,7 +59,9 @@ impl Answer {
             identity,
             gzip: OnceCell::new(),
             brotli: OnceCell::new(),
-            etags: [Encoding::Identity, Encoding::Gzip, Encoding::Brotli].map(etag),
+            state,
+            etags: [Encoding::Identity, Encoding::Gzip, Encoding::Brotli]
+                .map(|encoding| state.header(encoding)),
         }
     }
 
@@ -105,8 +104,7 @@ impl Answer {
 
     /// Whether one of the entity tags of an `If-None-Match` names this answer in any encoding.
     pub fn is_named_by(&self, if_none_match: &str) -> bool {
-        let own = opaque(self.etag(Encoding::Identity).to_str().unwrap_or_default());
-        if_none_match.split(',').map(str::trim).any(|one| one == "*" || opaque(one) == own)
+        self.state.is_in(if_none_match)
     }
 
     /// About how many bytes of memory it takes, its compressed forms included: those of the
@@ -115,10 +113,4 @@ impl Answer {
         let bodies = self.bytes() + self.bytes() * 2 / 5;
         u32::try_from(bodies).unwrap_or(u32::MAX).saturating_add(Self::OVERHEAD)
     }
-}
-
-/// What an entity tag says of the content: without weakness, quotes and encoding.
-fn opaque(etag: &str) -> &str {
-    let bare = etag.strip_prefix("W/").unwrap_or(etag).trim_matches('"');
-    bare.strip_suffix("-gz").or_else(|| bare.strip_suffix("-br")).unwrap_or(bare)
 }
