@@ -7,6 +7,7 @@
 
 pub mod import_run;
 pub mod late;
+pub mod product_write;
 pub mod sqlite;
 pub mod users;
 
@@ -20,6 +21,7 @@ pub use import_run::{
     Batch, Checkpoint, Claim, Claimed, Committed, Counts, End, HowStarted, Lease, ProductColumns,
     Reject, Rows, Run, RunId, RunState,
 };
+pub use product_write::{Edit, IdempotencyKey, Once, WriteError, Written};
 
 /// CONTRACT 5: rows that one filtered page may examine, and matches that a search ranks.
 pub const EXAMINED_MAX: usize = 20_000;
@@ -50,6 +52,21 @@ pub trait Store: users::Users {
     /// database was restored to an earlier state, and answers are kept under later versions.
     /// Gives the whole table.
     async fn raise_versions(&self, above: &Versions) -> Result<Arc<Versions>, StoreError>;
+
+    /// Adds a product that is not there yet, in one transaction with all that follows from it:
+    /// the versions and counter of its category, the search index. With `once` it is done
+    /// once a day: asked again it does nothing, and answers as it did. Twins that come at once
+    /// come one after the other.
+    async fn create_product(
+        &self,
+        product: &Product,
+        once: Option<&Once>,
+    ) -> Result<Written, WriteError>;
+
+    /// Makes of the product with this key what `edit` says, in one transaction with all that
+    /// follows from it. A product that moves touches both of its categories; one that stays as
+    /// it is touches nothing. A category must be there, see [`WriteError::UnknownCategory`].
+    async fn edit_product(&self, asin: &Asin, edit: Edit) -> Result<Written, WriteError>;
 
     /// Starts the run of a source's state, takes up an unfinished one, or tells why there
     /// is nothing to do. A new state of the same source supersedes an unfinished run.
@@ -84,7 +101,8 @@ pub trait Store: users::Users {
         limit: usize,
     ) -> Result<Vec<Reject>, StoreError>;
 
-    /// Removes rejects of runs that ended 30 days ago or earlier; tells how many.
+    /// Removes rejects of runs that ended 30 days ago or earlier, and what is kept of effects
+    /// that are to be had once after a day; tells how many rows.
     async fn prune(&self) -> Result<u64, StoreError>;
 
     /// Mends what an interrupted load has left undone, unless a load goes on.

@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use async_trait::async_trait;
 
 use super::{
-    Batch, Claim, Claimed, Committed, End, Lease, Page, Read, Reject, Run, RunId, Store, StoreError,
+    Batch, Claim, Claimed, Committed, Edit, End, Lease, Once, Page, Read, Reject, Run, RunId,
+    Store, StoreError, WriteError, Written,
 };
 use crate::cache::versions::Versions;
 use crate::catalog::{Asin, Category, CategoryCount, PageQuery, Product};
@@ -71,6 +72,18 @@ impl Store for LateStore {
 
     async fn raise_versions(&self, above: &Versions) -> Result<Arc<Versions>, StoreError> {
         self.store()?.raise_versions(above).await
+    }
+
+    async fn create_product(
+        &self,
+        product: &Product,
+        once: Option<&Once>,
+    ) -> Result<Written, WriteError> {
+        self.store()?.create_product(product, once).await
+    }
+
+    async fn edit_product(&self, asin: &Asin, edit: Edit) -> Result<Written, WriteError> {
+        self.store()?.edit_product(asin, edit).await
     }
 
     async fn claim_run(&self, claim: &Claim) -> Result<Claimed, StoreError> {

@@ -8,6 +8,7 @@ mod connections;
 mod deferral;
 mod faults;
 pub mod folder;
+mod idempotency;
 mod indexes;
 mod lists;
 mod load;
@@ -20,6 +21,7 @@ mod schema;
 mod search;
 mod users;
 mod versions;
+mod writes;
 
 use std::sync::Arc;
 
@@ -27,7 +29,8 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
 use super::{
-    Batch, Claim, Claimed, Committed, End, Lease, Page, Read, Reject, Run, RunId, Store, StoreError,
+    Batch, Claim, Claimed, Committed, Edit, End, Lease, Once, Page, Read, Reject, Run, RunId,
+    Store, StoreError, WriteError, Written,
 };
 use crate::cache::versions::Versions;
 use crate::catalog::{Asin, Category, CategoryCount, PageQuery, Product};
@@ -145,10 +148,10 @@ impl SqliteStore {
 
     /// Runs `work` in a write transaction of its own on the writing thread. It runs to its
     /// end even if the caller goes away.
-    async fn write<T: Send + 'static>(
+    async fn write<T: Send + 'static, E: From<StoreError> + Send + 'static>(
         &self,
-        work: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
+        work: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
         self.writer.run(work).await
     }
 
@@ -205,6 +208,20 @@ impl Store for SqliteStore {
             Ok(Arc::new(versions::all(tx)?))
         })
         .await
+    }
+
+    async fn create_product(
+        &self,
+        product: &Product,
+        once: Option<&Once>,
+    ) -> Result<Written, WriteError> {
+        let (product, once, now) = (product.clone(), once.cloned(), self.clock.now_micros());
+        self.write(move |tx| writes::create(tx, &product, once.as_ref(), now)).await
+    }
+
+    async fn edit_product(&self, asin: &Asin, edit: Edit) -> Result<Written, WriteError> {
+        let (asin, now) = (*asin, self.clock.now_micros());
+        self.write(move |tx| writes::edit(tx, &asin, &edit, now)).await
     }
 
     async fn claim_run(&self, claim: &Claim) -> Result<Claimed, StoreError> {
@@ -268,7 +285,7 @@ impl Store for SqliteStore {
 
     async fn prune(&self) -> Result<u64, StoreError> {
         let now = self.clock.now_micros();
-        self.write(move |tx| runs::prune(tx, now)).await
+        self.write(move |tx| Ok(runs::prune(tx, now)? + idempotency::prune(tx, now)?)).await
     }
 
     async fn repair(&self) -> Result<(), StoreError> {

@@ -139,10 +139,10 @@ impl Writer {
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }
 
-    pub(super) async fn run<T: Send + 'static>(
+    pub(super) async fn run<T: Send + 'static, E: From<StoreError> + Send + 'static>(
         &self,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
         self.on_connection(|connection| in_transaction(connection, work)).await
     }
 
@@ -151,10 +151,10 @@ impl Writer {
         self.on_connection(|connection| Ok(connection.execute_batch("PRAGMA shrink_memory")?)).await
     }
 
-    async fn on_connection<T: Send + 'static>(
+    async fn on_connection<T: Send + 'static, E: From<StoreError> + Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
+        work: impl FnOnce(&mut Connection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
         let (answer, done) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
             // Nobody may be waiting any more; the work is done all the same.
@@ -166,14 +166,16 @@ impl Writer {
     }
 }
 
-fn in_transaction<T>(
+fn in_transaction<T, E: From<StoreError>>(
     connection: &mut Connection,
-    work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
-) -> Result<T, StoreError> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
+) -> Result<T, E> {
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(StoreError::from)?;
     // An early return rolls back: the transaction's drop does it.
     let value = work(&transaction)?;
-    transaction.commit()?;
+    transaction.commit().map_err(StoreError::from)?;
     Ok(value)
 }
 

@@ -1,12 +1,16 @@
 //! A batch of an import, applied in one transaction.
 
-use rusqlite::{CachedStatement, OptionalExtension as _, Transaction, params};
+use rusqlite::{CachedStatement, OptionalExtension as _, Transaction};
 
 use super::{
-    deferral, folder::DataFolder, marks::Marks, product_rows, runs, sample, search,
+    deferral,
+    folder::DataFolder,
+    marks::Marks,
+    product_rows::{self, write},
+    runs, sample, search,
     versions::Touched,
 };
-use crate::catalog::{Category, CategoryId, CategoryName, Count, Money, Product, Stars, WebUrl};
+use crate::catalog::{Category, CategoryId, CategoryName, Product};
 use crate::store::{Batch, Committed, Counts, Lease, ProductColumns, Rows, StoreError};
 
 /// Applies the batch behind the fence. A load into an empty table puts the indexes off if
@@ -78,11 +82,8 @@ fn append(
     products: &[Product],
     touched: &mut Touched,
 ) -> Result<(), StoreError> {
-    let names = product_rows::COLUMNS;
-    let mut insert = tx.prepare_cached(&format!(
-        "-- load.append
-         INSERT INTO products ({names}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
-    ))?;
+    let mut insert =
+        tx.prepare_cached(&format!("-- load.append\n{}", product_rows::insert_sql()))?;
     for product in products {
         write(&mut insert, product)?;
         touched.products(product.category_id, 1);
@@ -163,20 +164,13 @@ impl<'tx> Upsert<'tx> {
         let names = product_rows::COLUMNS;
         Ok(Self {
             insert: tx.prepare_cached(&format!(
-                "-- load.insert
-                 INSERT INTO products ({names}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
-                 ON CONFLICT (asin) DO NOTHING"
+                "-- load.insert\n{} ON CONFLICT (asin) DO NOTHING",
+                product_rows::insert_sql()
             ))?,
             find: tx.prepare_cached(&format!(
                 "-- load.find\nSELECT id, {names} FROM products WHERE asin = ?1"
             ))?,
-            update: tx.prepare_cached(
-                "-- load.update
-                 UPDATE products SET title = ?2, img_url = ?3, product_url = ?4, stars = ?5,
-                     reviews = ?6, price = ?7, list_price = ?8, category_id = ?9,
-                     is_best_seller = ?10, bought_in_last_month = ?11
-                 WHERE asin = ?1",
-            )?,
+            update: tx.prepare_cached(&format!("-- load.update\n{}", product_rows::UPDATE))?,
             columns,
             words: search::Changes::of(tx)?,
             tx,
@@ -252,20 +246,4 @@ fn overlay(old: &Product, new: &Product, columns: ProductColumns) -> Product {
             &old.bought_in_last_month,
         ),
     }
-}
-
-fn write(statement: &mut CachedStatement<'_>, product: &Product) -> Result<usize, StoreError> {
-    Ok(statement.execute(params![
-        product.asin.as_str(),
-        product.title.as_str(),
-        product.img_url.as_ref().map(WebUrl::as_str),
-        product.product_url.as_ref().map(WebUrl::as_str),
-        product.stars.map(Stars::hundredths),
-        product.reviews.map(Count::get),
-        product.price.map(Money::hundredths),
-        product.list_price.map(Money::hundredths),
-        product.category_id.get(),
-        product.is_best_seller,
-        product.bought_in_last_month.map(Count::get),
-    ])?)
 }

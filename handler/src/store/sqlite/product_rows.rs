@@ -1,6 +1,6 @@
 //! A product as a row of the table, in both directions.
 
-use rusqlite::{Connection, OptionalExtension as _, Row};
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, Transaction, params};
 
 use crate::catalog::{Asin, CategoryId, Count, Filter, Money, Product, Stars, Title, WebUrl};
 use crate::store::StoreError;
@@ -15,6 +15,18 @@ pub(super) fn find(db: &Connection, asin: &Asin) -> Result<Option<Product>, Stor
         "-- store.product\nSELECT {COLUMNS} FROM products WHERE asin = ?1"
     ))?;
     query.query_row([asin.as_str()], |row| Ok(read(row))).optional()?.transpose()
+}
+
+/// The product with this key, behind its id.
+pub(super) fn find_with_id(
+    db: &Connection,
+    asin: &Asin,
+) -> Result<Option<(i64, Product)>, StoreError> {
+    let mut query = db.prepare_cached(&format!(
+        "-- store.product_with_id\nSELECT id, {COLUMNS} FROM products WHERE asin = ?1"
+    ))?;
+    let found = query.query_row([asin.as_str()], |row| Ok((row.get(0)?, read_from(row, 1))));
+    found.optional()?.map(|(id, product)| Ok((id, product?))).transpose()
 }
 
 /// Finds a product by its id, as [`COLUMNS`].
@@ -84,6 +96,60 @@ pub(super) fn read_from(row: &Row<'_>, first: usize) -> Result<Product, StoreErr
         is_best_seller: number(9)?.map(|flag| flag != 0),
         bought_in_last_month: within(number(10)?, "bought_in_last_month", Count::from_i64)?,
     })
+}
+
+/// Adds a product that is not there; gives its id.
+pub(super) fn insert(tx: &Transaction<'_>, product: &Product) -> Result<i64, StoreError> {
+    let mut insert = tx.prepare_cached(&format!("-- store.insert_product\n{}", insert_sql()))?;
+    write(&mut insert, product)?;
+    Ok(tx.last_insert_rowid())
+}
+
+/// Sets all columns of the product with this key.
+pub(super) fn update(tx: &Transaction<'_>, product: &Product) -> Result<(), StoreError> {
+    let mut update = tx.prepare_cached(&format!("-- store.update_product\n{UPDATE}"))?;
+    write(&mut update, product)?;
+    Ok(())
+}
+
+/// Removes the product with this id.
+pub(super) fn remove(tx: &Transaction<'_>, id: i64) -> Result<(), StoreError> {
+    let mut remove =
+        tx.prepare_cached("-- store.remove_product\nDELETE FROM products WHERE id = ?1")?;
+    remove.execute([id])?;
+    Ok(())
+}
+
+/// Adds a row, as [`write`] fills it in.
+pub(super) fn insert_sql() -> String {
+    format!(
+        "INSERT INTO products ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
+    )
+}
+
+/// Changes a row, as [`write`] fills it in.
+pub(super) const UPDATE: &str = "UPDATE products SET title = ?2, img_url = ?3, product_url = ?4, \
+     stars = ?5, reviews = ?6, price = ?7, list_price = ?8, category_id = ?9, \
+     is_best_seller = ?10, bought_in_last_month = ?11 WHERE asin = ?1";
+
+/// Executes a statement whose parameters are [`COLUMNS`]; tells how many rows it changed.
+pub(super) fn write(
+    statement: &mut CachedStatement<'_>,
+    product: &Product,
+) -> Result<usize, StoreError> {
+    Ok(statement.execute(params![
+        product.asin.as_str(),
+        product.title.as_str(),
+        product.img_url.as_ref().map(WebUrl::as_str),
+        product.product_url.as_ref().map(WebUrl::as_str),
+        product.stars.map(Stars::hundredths),
+        product.reviews.map(Count::get),
+        product.price.map(Money::hundredths),
+        product.list_price.map(Money::hundredths),
+        product.category_id.get(),
+        product.is_best_seller,
+        product.bought_in_last_month.map(Count::get),
+    ])?)
 }
 
 fn within<T>(

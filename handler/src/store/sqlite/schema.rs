@@ -17,15 +17,16 @@ struct Step {
     oldest_handler: i64,
 }
 
-const STEPS: [Step; 3] = [
+const STEPS: [Step; 4] = [
     Step { sql: include_str!("../../../migrations/sqlite/0001_catalogue.sql"), oldest_handler: 1 },
     // An older handler would change titles and not say so.
     Step { sql: include_str!("../../../migrations/sqlite/0002_search.sql"), oldest_handler: 2 },
+    Step { sql: include_str!("../../../migrations/sqlite/0003_writes.sql"), oldest_handler: 2 },
     Step { sql: include_str!("../../../migrations/sqlite/0004_users.sql"), oldest_handler: 2 },
 ];
 
 /// The newest step that this handler knows.
-pub const SCHEMA: i64 = 3;
+pub const SCHEMA: i64 = 4;
 
 /// Applies the steps that are missing. Safe to call twice, and from two places at once.
 pub(super) fn migrate(connection: &mut Connection, clock: &Clock) -> Result<(), StoreError> {

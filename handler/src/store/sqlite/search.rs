@@ -1,10 +1,11 @@
 //! Titles by their words: the index, what it lags behind by, and a page of a search.
 //!
-//! Whoever writes products does not index them. New ones have higher ids than the
+//! Whoever loads products does not index them. New ones have higher ids than the
 //! *watermark* up to which all are indexed; of the others those whose words changed are put
 //! into a queue. A task of the serving process brings the index up to both, a short
 //! transaction at a time, and not while a load goes on. Filling the index within the load
-//! would cost it 11 s more for the data set, with every batch longer for other writers.
+//! would cost it 11 s more for the data set, with every batch longer for other writers. A
+//! product that is written by itself is indexed at once, see [`follow`].
 //!
 //! The index finds, the products themselves say how well they fit: a *stretch* of matches, as
 //! many as one page may examine, is read and ranked at a time. A word that a million titles
@@ -15,7 +16,7 @@ use rusqlite::{CachedStatement, Connection, Transaction};
 use super::versions::Touched;
 use super::{product_rows, schema, versions};
 use crate::cache::versions::Row as VersionRow;
-use crate::catalog::{Asin, CategoryId, PageQuery, Position, Words, rank};
+use crate::catalog::{Asin, CategoryId, PageQuery, Position, Product, Words, rank};
 use crate::store::{EXAMINED_MAX, Page, Read, SearchState, StoreError};
 
 /// Up to which product's id everything is indexed or queued.
@@ -266,6 +267,37 @@ impl<'tx> Index<'tx> {
         self.remove.execute([id])?;
         Ok(())
     }
+}
+
+/// Indexes one product that was written by itself, in the transaction that wrote it: `None`
+/// was removed. What the indexer has still to come to is left to it.
+///
+/// Results of other categories do not change by it, so the index's version is not raised: those
+/// that do change depend on the product's category or on the whole catalogue.
+pub(super) fn follow(
+    tx: &Transaction<'_>,
+    id: i64,
+    product: Option<&Product>,
+) -> Result<(), StoreError> {
+    let watermark = watermark(tx)?;
+    let is_beyond = id > watermark;
+    if is_beyond && (product.is_none() || !is_next(tx, watermark, id)?) {
+        return Ok(());
+    }
+    let mut index = Index::of(tx)?;
+    index.remove(id)?;
+    if let Some(product) = product {
+        index.put(id, product.title.as_str(), product.category_id.get().into())?;
+    }
+    if is_beyond { set_watermark(tx, id) } else { Ok(()) }
+}
+
+/// Whether no other product waits beyond the watermark before this one.
+fn is_next(tx: &Transaction<'_>, watermark: i64, id: i64) -> Result<bool, StoreError> {
+    let mut between = tx.prepare_cached(
+        "-- search.is_next\nSELECT 1 FROM products WHERE id > ?1 AND id < ?2 LIMIT 1",
+    )?;
+    Ok(!between.exists((watermark, id))?)
 }
 
 /// Forgets everything, for a table that is empty.
