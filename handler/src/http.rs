@@ -15,6 +15,7 @@ pub mod routes;
 pub mod serve;
 mod stream;
 mod system;
+pub mod writes;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -33,7 +34,7 @@ use crate::host::Function;
 use crate::question::Question;
 use accept::ListForm;
 use body::Body;
-use problem::ApiError;
+pub use problem::ApiError;
 use routes::{Endpoint, Found, Lookup};
 pub use stream::Streams;
 

@@ -7,6 +7,7 @@
 //! - [`store`]: the contract with the database, and SQLite keeping it.
 //! - [`cache`]: finished answers, and the versions under which they count; [`question`]: what
 //!   can be asked and how an answer is made of rows.
+//! - [`writes`]: a product is written and the cache told, both or neither.
 //! - [`import`]: from a CSV file to rows: reading, cleaning, checking, batches, rejects; and
 //!   the folder that is watched for new files.
 //! - [`http`]: the routes, and what an error looks like to a client.
@@ -37,3 +38,4 @@ pub mod secrets;
 pub mod settings;
 pub mod store;
 pub mod telemetry;
+pub mod writes;

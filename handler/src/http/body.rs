@@ -3,12 +3,14 @@
 use std::pin::Pin;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _};
 use tokio::time::timeout;
 
 /// How long a client may send nothing in the middle of a body.
 const STALL: Duration = Duration::from_secs(30);
+/// How long a whole body may take that is read at once: its sender may not drip for hours.
+const WHOLE: Duration = Duration::from_mins(1);
 
 /// A body that has not been read.
 pub struct Body(Pin<Box<dyn Stream<Item = Result<Bytes, warp::Error>> + Send>>);
@@ -33,6 +35,22 @@ impl Body {
                 buffer.copy_to_bytes(bytes)
             })
         })))
+    }
+
+    /// The whole body, if it has at most so many bytes. Counted, not believed: one that comes
+    /// in chunks does not tell its length.
+    pub async fn read_up_to(mut self, bytes_max: usize) -> Result<Bytes, BodyError> {
+        let whole = async {
+            let mut whole = BytesMut::new();
+            while let Some(piece) = self.next_piece().await? {
+                if whole.len() + piece.len() > bytes_max {
+                    return Err(BodyError::TooLarge(bytes_max));
+                }
+                whole.extend_from_slice(&piece);
+            }
+            Ok(whole.freeze())
+        };
+        timeout(WHOLE, whole).await.unwrap_or(Err(BodyError::Incomplete))
     }
 
     /// The next piece; `None` at the end.

@@ -3,6 +3,7 @@
 //! `Display` is public: it is the `detail` that a client reads. Whatever must stay in the
 //! logs (SQL, paths, driver text) is reachable only through `source()`.
 
+use std::borrow::Cow;
 use std::error::Error as _;
 use std::sync::Arc;
 
@@ -12,9 +13,9 @@ use warp::http::{HeaderValue, StatusCode};
 use warp::reply::Response;
 
 use super::body::BodyError;
-use crate::catalog::Invalid;
+use crate::catalog::{InputError, Invalid, NotAnObject};
 use crate::host::Failure;
-use crate::store::StoreError;
+use crate::store::{StoreError, WriteError};
 
 /// Seconds after which a client may try again when a part is away.
 const RETRY_SECONDS: u32 = 2;
@@ -27,7 +28,8 @@ const FAULTS_MAX: usize = 16;
 
 /// Why a request has no better answer.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ApiError {
+#[expect(missing_docs, reason = "each is told by its message, or by the error that it holds")]
+pub enum ApiError {
     /// Parameters that are missing, unknown or malformed.
     #[error("{}", joined(.0))]
     Invalid(Vec<Invalid>),
@@ -35,6 +37,21 @@ pub(super) enum ApiError {
     NoSuchProduct(String),
     #[error("there is no category {0}")]
     UnknownCategory(u32),
+    /// Fields of a body, all that are wrong.
+    #[error("{}", joined(.0))]
+    InvalidFields(Vec<Invalid>),
+    #[error("{0}")]
+    InvalidHeader(Invalid),
+    #[error(transparent)]
+    Malformed(#[from] NotAnObject),
+    #[error("the body {0}")]
+    Body(BodyError),
+    /// The media type that the route takes.
+    #[error("this path takes {0}, not encoded")]
+    UnsupportedMediaType(&'static str),
+    /// A product that cannot be written as asked.
+    #[error("{0}")]
+    Refused(WriteError),
     #[error("there is nothing at this path")]
     NotFound,
     /// The methods that the path takes.
@@ -63,11 +80,20 @@ struct Problem<'a> {
     detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     instance: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError<'a>>,
+}
+
+/// What is wrong with one field of a body.
+#[derive(Serialize)]
+struct FieldError<'a> {
+    field: &'a str,
+    message: Cow<'a, str>,
 }
 
 impl ApiError {
     /// The status, the stable word that clients may match on, and what it means in short.
-    fn class(&self) -> (StatusCode, &'static str, &'static str) {
+    fn class(&self) -> Class {
         match self {
             Self::Invalid(_) => {
                 (StatusCode::BAD_REQUEST, "invalid-parameter", "A parameter is not valid")
@@ -76,6 +102,25 @@ impl ApiError {
             Self::UnknownCategory(_) => {
                 (StatusCode::NOT_FOUND, "unknown-category", "Unknown category")
             }
+            Self::InvalidFields(_) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "invalid-field", "A field is not valid")
+            }
+            Self::InvalidHeader(_) => {
+                (StatusCode::BAD_REQUEST, "invalid-header", "A header is not valid")
+            }
+            Self::Malformed(_) => {
+                (StatusCode::BAD_REQUEST, "malformed-body", "The body is malformed")
+            }
+            Self::Body(BodyError::TooLarge(_)) => TOO_LARGE,
+            Self::Body(BodyError::Incomplete) => {
+                (StatusCode::BAD_REQUEST, "incomplete-body", "The body is incomplete")
+            }
+            Self::UnsupportedMediaType(_) => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported-media-type",
+                "Unsupported media type",
+            ),
+            Self::Refused(refusal) => refusal_class(refusal),
             Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "Not found"),
             Self::MethodNotAllowed(_) => {
                 (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed")
@@ -90,12 +135,12 @@ impl ApiError {
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "A part is away")
             }
             Self::Invocation(failure) => invocation_class(failure),
-            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
+            Self::Internal(_) => INTERNAL,
         }
     }
 
     /// The response about the resource `instance`.
-    pub(super) fn respond(&self, instance: Option<&str>) -> Response {
+    pub fn respond(&self, instance: Option<&str>) -> Response {
         let (status, word, title) = self.class();
         if let Self::Invocation(failure) = self {
             // The host reads no more than the status.
@@ -114,6 +159,7 @@ impl ApiError {
             status: status.as_u16(),
             detail: self.to_string(),
             instance,
+            errors: self.field_errors(),
         };
         let body = serde_json::to_vec(&problem).expect("texts and numbers serialise");
         let mut response = Response::new(body.into());
@@ -126,7 +172,7 @@ impl ApiError {
                 let methods = HeaderValue::try_from(methods).expect("methods are ASCII");
                 headers.insert(ALLOW, methods);
             }
-            Self::Unavailable(_) => {
+            Self::Unavailable(_) | Self::Refused(WriteError::KeyInFlight) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
             }
             Self::TooManyStreams => {
@@ -136,13 +182,58 @@ impl ApiError {
         }
         response
     }
+
+    /// The fields that a client can mend.
+    fn field_errors(&self) -> Vec<FieldError<'_>> {
+        match self {
+            Self::InvalidFields(faults) => {
+                let told = faults.iter().take(FAULTS_MAX);
+                told.map(|Invalid { field, reason }| FieldError {
+                    field,
+                    message: reason.as_str().into(),
+                })
+                .collect()
+            }
+            Self::Refused(unknown @ WriteError::UnknownCategory(_)) => {
+                vec![FieldError { field: "category_id", message: unknown.to_string().into() }]
+            }
+            _ => Vec::new(),
+        }
+    }
 }
 
-fn invocation_class(failure: &Failure) -> (StatusCode, &'static str, &'static str) {
-    match failure {
-        Failure::Body(BodyError::TooLarge(_)) => {
-            (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large")
+/// The status, the word and the title of a problem.
+type Class = (StatusCode, &'static str, &'static str);
+
+const TOO_LARGE: Class = (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large");
+
+const INTERNAL: Class = (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error");
+
+fn refusal_class(refusal: &WriteError) -> Class {
+    match refusal {
+        WriteError::Exists(_) => (StatusCode::CONFLICT, "product-exists", "The product exists"),
+        WriteError::NoSuchProduct(_) => {
+            (StatusCode::NOT_FOUND, "no-such-product", "No such product")
         }
+        WriteError::PreconditionFailed => {
+            (StatusCode::PRECONDITION_FAILED, "precondition-failed", "Precondition failed")
+        }
+        WriteError::UnknownCategory(_) => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "unknown-category", "Unknown category")
+        }
+        WriteError::KeyReused => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", "The key was used before")
+        }
+        WriteError::KeyInFlight => {
+            (StatusCode::CONFLICT, "idempotency-key-in-flight", "The key is in use")
+        }
+        WriteError::Store(_) => INTERNAL,
+    }
+}
+
+fn invocation_class(failure: &Failure) -> Class {
+    match failure {
+        Failure::Body(BodyError::TooLarge(_)) => TOO_LARGE,
         Failure::Body(BodyError::Incomplete) | Failure::Malformed(_) => {
             (StatusCode::BAD_REQUEST, "malformed-envelope", "The envelope is malformed")
         }
@@ -150,7 +241,7 @@ fn invocation_class(failure: &Failure) -> (StatusCode, &'static str, &'static st
             (StatusCode::UNPROCESSABLE_ENTITY, "no-source", "There is nothing to import")
         }
         Failure::MayPass(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "A part is away"),
-        Failure::Ended(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
+        Failure::Ended(_) => INTERNAL,
     }
 }
 
@@ -164,6 +255,24 @@ impl From<Arc<StoreError>> for ApiError {
         // A newer handler may come to the schema, and a schema back to this handler.
         let is_away = error.may_pass() || matches!(*error, StoreError::SchemaTooNew { .. });
         if is_away { Self::Unavailable(error) } else { Self::Internal(error) }
+    }
+}
+
+impl From<WriteError> for ApiError {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Store(error) => Arc::new(error).into(),
+            refusal => Self::Refused(refusal),
+        }
+    }
+}
+
+impl From<InputError> for ApiError {
+    fn from(error: InputError) -> Self {
+        match error {
+            InputError::Malformed(e) => Self::Malformed(e),
+            InputError::Invalid(faults) => Self::InvalidFields(faults),
+        }
     }
 }
 

@@ -13,8 +13,12 @@ pub(super) fn page(raw_query: &str) -> Result<Question, ApiError> {
 
 /// `GET /products/{asin}`
 pub(super) fn product(segment: &str) -> Result<Question, ApiError> {
-    let segment = percent_decode_str(segment).decode_utf8_lossy();
-    Ok(Question::Product(Asin::parse(&segment)?))
+    Ok(Question::Product(asin(segment)?))
+}
+
+/// The asin that a path has.
+pub(super) fn asin(segment: &str) -> Result<Asin, Invalid> {
+    Asin::parse(&percent_decode_str(segment).decode_utf8_lossy())
 }
 
 /// `GET /category/name?category_id=`

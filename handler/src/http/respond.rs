@@ -83,11 +83,24 @@ fn list<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Cow<'a, str>> {
 /// A value that is made anew each time, as JSON.
 pub(super) fn json(value: &impl Serialize, status: StatusCode) -> Response {
     let body = serde_json::to_vec(value).expect("answers are made of texts, numbers and lists");
+    written_json(body, status)
+}
+
+/// An answer that is JSON already, and nobody's but the caller's.
+pub(super) fn written_json(body: Vec<u8>, status: StatusCode) -> Response {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, JSON);
     headers.insert(CACHE_CONTROL, NO_STORE);
+    response
+}
+
+/// What was asked for is done, and there is nothing to say.
+pub(super) fn nothing() -> Response {
+    let mut response = Response::new(warp::hyper::body::Bytes::new().into());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
     response
 }
 
