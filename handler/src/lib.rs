@@ -18,13 +18,14 @@
 //! - [`settings`] and [`secrets`]: what the operator said. [`telemetry`]: what we say.
 //! - [`cli`]: the commands of `handler`. [`doctor`]: each part's line for the operator.
 //! - [`generate`]: synthetic data; [`sample`]: a little of it, in the binary.
-//! - [`clock`]: the time, and one that a test can turn.
+//! - [`clock`]: the time, and one that a test can turn. [`crypto`]: whose cryptography it is.
 
 pub mod app;
 pub mod cache;
 pub mod catalog;
 pub mod cli;
 pub mod clock;
+pub mod crypto;
 pub mod doctor;
 pub mod generate;
 pub mod host;
