@@ -2,24 +2,30 @@
 
 mod care;
 mod embedded;
+pub mod people;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::net::TcpListener;
+use uuid::Uuid;
 
 use crate::cache::{Cache, Limits};
 use crate::host::Functions;
 use crate::http::{self, Streams};
 use crate::import::rejects::RejectsFolder;
+use crate::maintenance::Maintenance;
 use crate::question::FromStore;
 use crate::readiness::Readiness;
 use crate::settings::Settings;
 use crate::store::late::LateStore;
 use crate::store::sqlite::folder::DataFolder;
 use crate::store::{Store, StoreError};
+use crate::writes::Writes;
 use embedded::Embedded;
+use people::{People, PeopleError};
 
 /// The parts that requests work with. Cheap to clone.
 #[derive(Clone)]
@@ -32,17 +38,32 @@ pub struct App {
     pub readiness: Arc<Readiness>,
     /// The places for lists that are streamed.
     pub streams: Arc<Streams>,
+    /// The way by which products are written.
+    pub writes: Writes,
+    /// Accounts, tokens, limits.
+    pub people: Arc<People>,
+    /// Which of several instances this is.
+    pub instance: Arc<Instance>,
     /// What the Functions host may ask for; nothing without one.
     pub functions: Option<Arc<Functions>>,
 }
 
 impl App {
     /// The parts around a store.
-    fn new(store: Arc<dyn Store>, limits: Limits, functions: Option<Functions>) -> Self {
+    fn new(
+        store: Arc<dyn Store>,
+        limits: Limits,
+        people: People,
+        functions: Option<Functions>,
+    ) -> Self {
         let origin = Arc::new(FromStore(Arc::clone(&store)));
+        let cache = Arc::new(Cache::new(origin, limits));
         Self {
+            writes: Writes::new(Arc::clone(&store), Arc::clone(&cache)),
             store,
-            cache: Arc::new(Cache::new(origin, limits)),
+            cache,
+            people: Arc::new(people),
+            instance: Arc::default(),
             readiness: Arc::default(),
             streams: Arc::default(),
             functions: functions.map(Arc::new),
@@ -50,10 +71,25 @@ impl App {
     }
 }
 
+/// One process among several.
+pub struct Instance {
+    /// Drawn at random at the start.
+    pub id: String,
+    /// When it started.
+    pub began: Instant,
+}
+
+impl Default for Instance {
+    fn default() -> Self {
+        Self { id: Uuid::new_v4().to_string(), began: Instant::now() }
+    }
+}
+
 /// A serving process: the parts, and what it does besides answering.
 pub struct Server {
     app: App,
     parts: Parts,
+    maintenance: Maintenance,
     listener: TcpListener,
 }
 
@@ -71,6 +107,9 @@ pub enum StartError {
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Users cannot be let in.
+    #[error(transparent)]
+    People(#[from] PeopleError),
     /// Nothing can listen there.
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, #[source] io::Error),
@@ -92,14 +131,19 @@ impl Server {
             let store = embedded.store();
             (Parts::Opened(embedded), store)
         };
-        let functions = settings.under_host.then(|| {
-            let rejects = RejectsFolder::new(folder.rejects());
-            Functions::new(Arc::clone(&store), rejects, settings.import_container.clone())
-        });
-        let app = App::new(store, settings.cache, functions);
+        let people = People::of(settings, &store)?;
+        let maintenance = Maintenance {
+            store: Arc::clone(&store),
+            rejects: RejectsFolder::new(folder.rejects()),
+            accounts: Arc::clone(&people.accounts),
+        };
+        let functions = settings
+            .under_host
+            .then(|| Functions::new(maintenance.clone(), settings.import_container.clone()));
+        let app = App::new(store, settings.cache, people, functions);
         let listen = settings.listen;
         let listener = http::serve::listen(listen).map_err(|e| StartError::Listen(listen, e))?;
-        Ok(Self { app, parts, listener })
+        Ok(Self { app, parts, maintenance, listener })
     }
 
     /// Where it listens.
@@ -111,7 +155,9 @@ impl Server {
     pub async fn run(self) {
         let polling = tokio::spawn(care::poll(Arc::clone(&self.app.cache)));
         let (caretaker, stop) = match self.parts {
-            Parts::Opened(embedded) => (tokio::spawn(care::of_all(embedded)), care::told_to_stop()),
+            Parts::Opened(embedded) => {
+                (tokio::spawn(care::of_all(embedded, self.maintenance)), care::told_to_stop())
+            }
             Parts::Late(folder, late) => {
                 let opened = embedded::open_late(folder, late);
                 (tokio::spawn(async { care::under_host(opened.await).await }), care::never())

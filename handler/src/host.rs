@@ -20,6 +20,7 @@ use tracing::Instrument as _;
 
 use crate::http::body::{Body, BodyError};
 use crate::import::rejects::RejectsFolder;
+use crate::maintenance::Maintenance;
 use crate::store::Store;
 use envelope::{Envelope, Malformed};
 use shortening::Shortening;
@@ -56,6 +57,8 @@ pub struct Functions {
     pub store: Arc<dyn Store>,
     /// Where refused rows are written.
     pub rejects: RejectsFolder,
+    /// What has to be looked after.
+    pub maintenance: Maintenance,
     /// The only container that imports are taken from.
     pub import_container: String,
     large: Semaphore,
@@ -108,8 +111,9 @@ impl Failure {
 
 impl Functions {
     /// The functions of a process.
-    pub fn new(store: Arc<dyn Store>, rejects: RejectsFolder, import_container: String) -> Self {
-        Self { store, rejects, import_container, large: Semaphore::new(1) }
+    pub fn new(maintenance: Maintenance, import_container: String) -> Self {
+        let (store, rejects) = (Arc::clone(&maintenance.store), maintenance.rejects.clone());
+        Self { store, rejects, maintenance, import_container, large: Semaphore::new(1) }
     }
 
     /// Does what the host asks for. Carried to its end even if the host hangs up: it then

@@ -7,12 +7,15 @@
 //! microsecond in eight.
 
 mod accept;
+mod auth;
 pub mod body;
-mod problem;
+mod people;
+pub mod problem;
 mod products;
 mod respond;
 pub mod routes;
 pub mod serve;
+mod stats;
 mod stream;
 mod system;
 pub mod writes;
@@ -33,6 +36,7 @@ use crate::catalog::CategoryId;
 use crate::host::Function;
 use crate::question::Question;
 use accept::ListForm;
+use auth::Peer;
 use body::Body;
 pub use problem::ApiError;
 use routes::{Endpoint, Found, Lookup};
@@ -49,13 +53,16 @@ pub fn filter(app: &Arc<App>) -> BoxedFilter<(Response,)> {
         .and(warp::path::full())
         .and(raw_query())
         .and(warp::header::headers_cloned())
+        .and(warp::ext::optional())
         .and(warp::body::stream().map(Body::new))
         .and(warp::any().map(move || Arc::clone(&app)))
-        .then(|method, path: FullPath, query: String, headers, body, app: Arc<App>| async move {
-            let ask =
-                Ask { method: &method, path: path.as_str(), query: &query, headers: &headers };
-            ask.respond(&app, Some(body)).await
-        })
+        .then(
+            |method, path: FullPath, query: String, headers, peer, body, app: Arc<App>| async move {
+                let (path, query) = (path.as_str(), query.as_str());
+                let ask = Ask { method: &method, path, query, headers: &headers, peer };
+                ask.respond(&app, Some(body)).await
+            },
+        )
         .boxed()
 }
 
@@ -74,6 +81,7 @@ async fn answer_reader<B>(request: Request<B>, app: Arc<App>) -> Response {
         path: request.uri().path(),
         query: request.uri().query().unwrap_or_default(),
         headers: request.headers(),
+        peer: None,
     };
     ask.respond(&app, None).await
 }
@@ -85,6 +93,8 @@ struct Ask<'a> {
     path: &'a str,
     query: &'a str,
     headers: &'a HeaderMap,
+    /// Known where a body may come.
+    peer: Option<Peer>,
 }
 
 impl Ask<'_> {
@@ -107,7 +117,8 @@ impl Ask<'_> {
     }
 
     async fn try_answer(&self, app: &App, body: Option<Body>) -> Result<Response, ApiError> {
-        if let (Some(functions), Some(body), &Method::POST) = (&app.functions, body, self.method)
+        let body = body.unwrap_or_default();
+        if let (Some(functions), &Method::POST) = (&app.functions, self.method)
             && let Some(function) = Function::at(self.path)
         {
             let done = Arc::clone(functions).invoke(function, body).await?;
@@ -149,6 +160,50 @@ impl Ask<'_> {
                 let id: CategoryId = products::category_id(self.query)?;
                 self.ask(app, Question::CategoryName(id), products::no_page).await
             }
+            _ => self.answer_somebody(app, endpoint, parameter, body).await,
+        }
+    }
+
+    /// What is for those alone who may, and how they come to be so.
+    async fn answer_somebody(
+        &self,
+        app: &App,
+        endpoint: Endpoint,
+        parameter: &str,
+        body: Body,
+    ) -> Result<Response, ApiError> {
+        let headers = self.headers;
+        if endpoint != Endpoint::ListUsers {
+            products::no_parameters(self.query)?;
+        }
+        let from = || auth::client(self.peer, headers, app.people.proxy_header.as_ref());
+        match endpoint {
+            Endpoint::CreateProduct => {
+                let caller = auth::administrator(app, headers).await?;
+                writes::create(&app.writes, caller.user, headers, body).await
+            }
+            Endpoint::ReplaceProduct => {
+                auth::administrator(app, headers).await?;
+                writes::replace(&app.writes, parameter, headers, body).await
+            }
+            Endpoint::UpdateProduct => {
+                auth::administrator(app, headers).await?;
+                writes::update(&app.writes, parameter, headers, body).await
+            }
+            Endpoint::DeleteProduct => {
+                auth::administrator(app, headers).await?;
+                writes::delete(&app.writes, parameter, headers).await
+            }
+            Endpoint::SignUp => people::sign_up(app, headers, from(), body).await,
+            Endpoint::Login => people::login(app, headers, from(), body).await,
+            Endpoint::RefreshToken => people::refresh(app, headers, from(), body).await,
+            Endpoint::Logout => people::logout(app, headers).await,
+            Endpoint::ResetPassword => people::reset_password(app, headers, from(), body).await,
+            Endpoint::Me => people::me(app, headers).await,
+            Endpoint::ListUsers => people::list(app, headers, self.query).await,
+            Endpoint::UpdateUser => people::update(app, headers, parameter, body).await,
+            Endpoint::Stats => stats::show(app, headers).await,
+            _ => Err(ApiError::NotFound),
         }
     }
 

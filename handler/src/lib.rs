@@ -14,6 +14,8 @@
 //! - [`host`]: what the Functions host hands over besides HTTP.
 //! - [`identity`]: who somebody is, and what proves it.
 //! - [`app`]: every long-lived part, wired once; serving until the process is told to stop.
+//! - [`writes`]: products that are written, committed and published in one go.
+//! - [`maintenance`]: what has to be looked after now and then.
 //! - [`readiness`]: whether the parts can be reached.
 //! - [`settings`] and [`secrets`]: what the operator said. [`telemetry`]: what we say.
 //! - [`cli`]: the commands of `handler`. [`doctor`]: each part's line for the operator.
@@ -32,6 +34,7 @@ pub mod host;
 pub mod http;
 pub mod identity;
 pub mod import;
+pub mod maintenance;
 pub mod question;
 pub mod readiness;
 pub mod sample;

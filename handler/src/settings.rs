@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use crate::cache::Limits;
 
-pub use people::{FirebaseSettings, People};
+pub use people::People;
 
 /// What the program was told.
 #[derive(Debug, Clone)]

@@ -12,7 +12,7 @@ use crate::support::TestFolder;
 use crate::support::app::LIMITS;
 use crate::support::files::{many, products, row};
 use crate::support::process::{Serving, header};
-use crate::support::routes::{Kind, Row, filled, kept_rows, rows};
+use crate::support::routes::{Kind, Row, filled, kept_rows, refusal, rows};
 
 /// Read routes take the first two.
 const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "BREW"];
@@ -98,7 +98,8 @@ impl Cell<'_> {
 
     fn expected(&self) -> Seen {
         if !matches!(self.method, "GET" | "HEAD") {
-            return Seen { allow: "GET, HEAD".into(), ..self.refused(405) };
+            let (status, allow) = refusal(self.method, self.row.path);
+            return Seen { allow, ..self.refused(status) };
         }
         match self.row.kind {
             Kind::Fresh => self.fresh(),

@@ -20,6 +20,7 @@ mod http_bad_input;
 mod http_semantics;
 mod imports;
 mod kills;
+mod people;
 mod search;
 mod sqlite;
 mod stream;

@@ -27,15 +27,16 @@ pub struct TestApp {
 
 impl TestApp {
     pub async fn start_in(folder: TestFolder) -> Self {
-        Self::start(folder, |_| {}).await
+        Self::start_with(folder, |_| {}).await
     }
 
     /// A server under the Functions host, as far as it can tell.
     pub async fn start_under_host(folder: TestFolder) -> Self {
-        Self::start(folder, |settings| settings.under_host = true).await
+        Self::start_with(folder, |settings| settings.under_host = true).await
     }
 
-    async fn start(folder: TestFolder, change: impl FnOnce(&mut Settings)) -> Self {
+    /// A server whose settings are changed from the defaults.
+    pub async fn start_with(folder: TestFolder, change: impl FnOnce(&mut Settings)) -> Self {
         let given = [("VITRINE_LISTEN", "127.0.0.1:0")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()));
         let mut settings = Settings::from_variables(&HashMap::from(given)).unwrap();

@@ -4,7 +4,8 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use vitrine::http::routes::{Endpoint, ROUTES};
+use reqwest::Method;
+use vitrine::http::routes::{Endpoint, Lookup, ROUTES, find};
 use vitrine::store::Store;
 
 use super::TestFolder;
@@ -80,6 +81,32 @@ fn rows_of(endpoint: Endpoint) -> Vec<Row> {
         Endpoint::Home => vec![row(Fresh, "/", &[])],
         Endpoint::Health => vec![row(Fresh, "/health", &[])],
         Endpoint::Ready => vec![row(Fresh, "/health/ready", &[])],
+        // For those alone who may; asked in `people` and `products_over_http`.
+        Endpoint::CreateProduct
+        | Endpoint::ReplaceProduct
+        | Endpoint::UpdateProduct
+        | Endpoint::DeleteProduct
+        | Endpoint::SignUp
+        | Endpoint::Login
+        | Endpoint::RefreshToken
+        | Endpoint::Logout
+        | Endpoint::ResetPassword
+        | Endpoint::Me
+        | Endpoint::ListUsers
+        | Endpoint::UpdateUser
+        | Endpoint::Stats => vec![],
+    }
+}
+
+/// What becomes of a request that does not read and has no token: the status, and `Allow`.
+pub fn refusal(method: &str, path: &str) -> (u16, String) {
+    let (bare, query) = path.split_once('?').unwrap_or((path, ""));
+    match find(&Method::from_bytes(method.as_bytes()).unwrap(), bare) {
+        Lookup::Nothing => (404, String::new()),
+        Lookup::OtherMethods(methods) => (405, methods),
+        // No route that writes has parameters.
+        Lookup::Found(_) if !query.is_empty() => (400, String::new()),
+        Lookup::Found(_) => (401, String::new()),
     }
 }
 

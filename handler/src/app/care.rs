@@ -10,9 +10,10 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::embedded::Embedded;
 use crate::cache::Cache;
-use crate::import::maintain::{import_dropped, maintain};
+use crate::import::maintain::import_dropped;
 use crate::import::rejects::RejectsFolder;
 use crate::import::watch::WatchedFolder;
+use crate::maintenance::Maintenance;
 use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::folder::DataFolder;
@@ -25,9 +26,8 @@ const POSTPONED: Duration = Duration::from_secs(5);
 const MAINTAIN_EVERY: Duration = Duration::from_mins(1);
 
 /// Takes care of everything.
-pub(super) async fn of_all(embedded: Embedded) {
-    let left_behind = keep_maintaining(embedded.store(), embedded.rejects.clone());
-    tokio::join!(under_host(embedded), left_behind);
+pub(super) async fn of_all(embedded: Embedded, maintenance: Maintenance) {
+    tokio::join!(under_host(embedded), keep_maintaining(maintenance));
 }
 
 /// Takes care of all that the host does not ask for by its timer.
@@ -37,12 +37,12 @@ pub(super) async fn under_host(embedded: Embedded) {
     tokio::join!(dropped, index_search(Arc::clone(sqlite)));
 }
 
-async fn keep_maintaining(store: Arc<dyn Store>, rejects: RejectsFolder) {
+async fn keep_maintaining(maintenance: Maintenance) {
     let mut ticks = interval(MAINTAIN_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        if let Err(e) = maintain(&store, &rejects).await {
+        if let Err(e) = maintenance.run().await {
             tracing::warn!("maintenance met an error and tries again: {e}");
         }
     }

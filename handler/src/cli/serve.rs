@@ -11,7 +11,7 @@ pub(super) async fn run(settings: Settings) -> Result<(), Failure> {
     raise_open_files();
     let server = Server::start(&settings).await.map_err(|e| match e {
         StartError::Store(e) => e.into(),
-        listen @ StartError::Listen(..) => Failure::new(listen),
+        other => Failure::new(other),
     })?;
     let address = server.address().map_err(Failure::new)?;
     if settings.under_host {

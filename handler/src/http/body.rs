@@ -26,6 +26,13 @@ pub enum BodyError {
     TooLarge(usize),
 }
 
+/// Nothing.
+impl Default for Body {
+    fn default() -> Self {
+        Self(Box::pin(futures_util::stream::empty()))
+    }
+}
+
 impl Body {
     /// Wraps warp's stream of buffers.
     pub fn new(stream: impl Stream<Item = Result<impl Buf, warp::Error>> + Send + 'static) -> Self {

@@ -8,13 +8,15 @@ use std::error::Error as _;
 use std::sync::Arc;
 
 use serde::Serialize;
-use warp::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use warp::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use warp::http::{HeaderValue, StatusCode};
 use warp::reply::Response;
 
 use super::body::BodyError;
 use crate::catalog::{InputError, Invalid, NotAnObject};
 use crate::host::Failure;
+use crate::identity::IdentityError;
+use crate::identity::accounts::AccountError;
 use crate::store::{StoreError, WriteError};
 
 /// Seconds after which a client may try again when a part is away.
@@ -61,6 +63,26 @@ pub enum ApiError {
     NotAcceptable(&'static str),
     #[error("two lists are streamed already, try again shortly")]
     TooManyStreams,
+    /// There is no token, or it proves nothing.
+    #[error("a valid token must be sent as `Authorization: Bearer …`")]
+    Unauthorized,
+    /// Whatever was wrong with it.
+    #[error("signing in failed")]
+    LoginFailed,
+    #[error("the user may not do this")]
+    Forbidden,
+    #[error("there is no such user")]
+    NoSuchUser,
+    #[error("there is an account for this e-mail address already")]
+    EmailTaken,
+    #[error("nobody would be left to administer")]
+    LastAdministrator,
+    /// Seconds after which the next attempt may be made.
+    #[error("too many attempts, try again later")]
+    TooManyAttempts(u32),
+    /// The place of accounts is away or not set up.
+    #[error("the accounts cannot be reached, try again shortly")]
+    AccountsAway(#[source] IdentityError),
     /// Nothing was changed, so the same request may be sent again.
     #[error("the catalogue cannot be reached, try again shortly")]
     Unavailable(#[source] Arc<StoreError>),
@@ -131,7 +153,18 @@ impl ApiError {
             Self::TooManyStreams => {
                 (StatusCode::TOO_MANY_REQUESTS, "too-many-streams", "Too many streams")
             }
-            Self::Unavailable(_) => {
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "A token is needed"),
+            Self::LoginFailed => (StatusCode::UNAUTHORIZED, "login-failed", "Signing in failed"),
+            Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "Not allowed"),
+            Self::NoSuchUser => (StatusCode::NOT_FOUND, "no-such-user", "No such user"),
+            Self::EmailTaken => (StatusCode::CONFLICT, "email-taken", "E-mail address taken"),
+            Self::LastAdministrator => {
+                (StatusCode::CONFLICT, "last-administrator", "The last administrator")
+            }
+            Self::TooManyAttempts(_) => {
+                (StatusCode::TOO_MANY_REQUESTS, "too-many-attempts", "Too many attempts")
+            }
+            Self::AccountsAway(_) | Self::Unavailable(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "A part is away")
             }
             Self::Invocation(failure) => invocation_class(failure),
@@ -172,8 +205,16 @@ impl ApiError {
                 let methods = HeaderValue::try_from(methods).expect("methods are ASCII");
                 headers.insert(ALLOW, methods);
             }
-            Self::Unavailable(_) | Self::Refused(WriteError::KeyInFlight) => {
+            Self::AccountsAway(_)
+            | Self::Unavailable(_)
+            | Self::Refused(WriteError::KeyInFlight) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
+            }
+            Self::TooManyAttempts(seconds) => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(*seconds));
+            }
+            Self::Unauthorized | Self::LoginFailed => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             Self::TooManyStreams => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(STREAM_RETRY_SECONDS));
@@ -272,6 +313,32 @@ impl From<InputError> for ApiError {
         match error {
             InputError::Malformed(e) => Self::Malformed(e),
             InputError::Invalid(faults) => Self::InvalidFields(faults),
+        }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        Arc::new(error).into()
+    }
+}
+
+impl From<AccountError> for ApiError {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::EmailTaken => Self::EmailTaken,
+            AccountError::Refused => Self::LoginFailed,
+            AccountError::Store(error) => error.into(),
+            AccountError::Identity(IdentityError::TooManyAttempts(seconds)) => {
+                Self::TooManyAttempts(seconds)
+            }
+            AccountError::Identity(e @ IdentityError::WeakPassword) => {
+                Self::InvalidFields(vec![Invalid::new("password", e.to_string())])
+            }
+            AccountError::Identity(e @ IdentityError::BadEmail) => {
+                Self::InvalidFields(vec![Invalid::new("email", e.to_string())])
+            }
+            AccountError::Identity(error) => Self::AccountsAway(error),
         }
     }
 }

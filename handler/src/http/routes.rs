@@ -20,6 +20,14 @@ pub struct Route {
 pub enum Verb {
     /// GET, and HEAD with it.
     Get,
+    /// POST
+    Post,
+    /// PUT
+    Put,
+    /// PATCH
+    Patch,
+    /// DELETE
+    Delete,
 }
 
 impl Verb {
@@ -27,12 +35,20 @@ impl Verb {
     pub fn methods(self) -> &'static str {
         match self {
             Self::Get => "GET, HEAD",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
         }
     }
 
     fn takes(self, method: &Method) -> bool {
         match self {
             Self::Get => matches!(*method, Method::GET | Method::HEAD),
+            Self::Post => method == Method::POST,
+            Self::Put => method == Method::PUT,
+            Self::Patch => method == Method::PATCH,
+            Self::Delete => method == Method::DELETE,
         }
     }
 }
@@ -49,19 +65,32 @@ pub enum Endpoint {
     ListCategories,
     CategoryName,
     CategoryCount,
+    CreateProduct,
+    ReplaceProduct,
+    UpdateProduct,
+    DeleteProduct,
+    SignUp,
+    Login,
+    RefreshToken,
+    Logout,
+    ResetPassword,
+    Me,
+    ListUsers,
+    UpdateUser,
+    Stats,
 }
 
 impl Endpoint {
     /// Whether it answers out of the catalogue.
     pub fn is_catalogue(self) -> bool {
-        match self {
+        matches!(
+            self,
             Self::ListProducts
-            | Self::GetProduct
-            | Self::ListCategories
-            | Self::CategoryName
-            | Self::CategoryCount => true,
-            Self::Home | Self::Health | Self::Ready => false,
-        }
+                | Self::GetProduct
+                | Self::ListCategories
+                | Self::CategoryName
+                | Self::CategoryCount
+        )
     }
 }
 
@@ -69,8 +98,24 @@ const fn get(function: &'static str, path: &'static str, endpoint: Endpoint) -> 
     Route { function, verb: Verb::Get, path, endpoint }
 }
 
+const fn post(function: &'static str, path: &'static str, endpoint: Endpoint) -> Route {
+    Route { function, verb: Verb::Post, path, endpoint }
+}
+
+const fn put(function: &'static str, path: &'static str, endpoint: Endpoint) -> Route {
+    Route { function, verb: Verb::Put, path, endpoint }
+}
+
+const fn patch(function: &'static str, path: &'static str, endpoint: Endpoint) -> Route {
+    Route { function, verb: Verb::Patch, path, endpoint }
+}
+
+const fn delete(function: &'static str, path: &'static str, endpoint: Endpoint) -> Route {
+    Route { function, verb: Verb::Delete, path, endpoint }
+}
+
 /// Every route there is, those most asked for first.
-pub const ROUTES: [Route; 8] = [
+pub const ROUTES: [Route; 21] = [
     get("ListProducts", "/products", Endpoint::ListProducts),
     get("GetProduct", "/products/{asin}", Endpoint::GetProduct),
     get("Home", "/", Endpoint::Home),
@@ -79,6 +124,19 @@ pub const ROUTES: [Route; 8] = [
     get("CategoryCount", "/category/count", Endpoint::CategoryCount),
     get("Health", "/health", Endpoint::Health),
     get("Ready", "/health/ready", Endpoint::Ready),
+    post("CreateProduct", "/products", Endpoint::CreateProduct),
+    put("ReplaceProduct", "/products/{asin}", Endpoint::ReplaceProduct),
+    patch("UpdateProduct", "/products/{asin}", Endpoint::UpdateProduct),
+    delete("DeleteProduct", "/products/{asin}", Endpoint::DeleteProduct),
+    post("SignUp", "/signup", Endpoint::SignUp),
+    post("Login", "/login", Endpoint::Login),
+    post("RefreshToken", "/login/refresh", Endpoint::RefreshToken),
+    post("Logout", "/logout", Endpoint::Logout),
+    post("ResetPassword", "/password/reset", Endpoint::ResetPassword),
+    get("Me", "/me", Endpoint::Me),
+    get("ListUsers", "/users", Endpoint::ListUsers),
+    patch("UpdateUser", "/users/{id}", Endpoint::UpdateUser),
+    get("Stats", "/stats", Endpoint::Stats),
 ];
 
 /// What a method and a path lead to.
@@ -132,9 +190,11 @@ mod tests {
     #[test]
     fn each_route_is_found_by_its_own_path_with_and_without_a_slash() {
         for route in ROUTES {
-            let path = route.path.replace("{asin}", "B01");
+            let path = route.path.replace("{asin}", "B01").replace("{id}", "B01");
+            let methods = route.verb.methods();
+            let method: Method = methods.split(", ").next().unwrap().parse().unwrap();
             for path in [path.clone(), format!("{}/", path.trim_end_matches('/'))] {
-                let Lookup::Found(found) = find(&Method::GET, &path) else { panic!("{path}") };
+                let Lookup::Found(found) = find(&method, &path) else { panic!("{path}") };
                 assert_eq!(found.endpoint, route.endpoint, "{path}");
                 let has_parameter = route.path.contains('{');
                 assert_eq!(found.parameter, if has_parameter { "B01" } else { "" });

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::Either;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper::{Request, Uri};
@@ -20,6 +21,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_io_timeout::TimeoutStream;
 
+use super::auth::Peer;
 use crate::app::App;
 
 /// Connections at once. More wait in the system's queue.
@@ -60,14 +62,16 @@ pub async fn serve(listener: TcpListener, app: App, stop: impl Future<Output = (
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(HEAD_BYTES_MAX);
     let app = Arc::new(app);
     let filter = TowerToHyperService::new(warp::service(super::filter(&app)));
-    let service = service_fn(move |request| {
+    let answer = move |request: Request<Incoming>, peer: SocketAddr| {
         if super::reads_the_catalogue(&request) {
             let answer = super::answer_reader(request, Arc::clone(&app));
             Either::Left(answer.map(Ok::<_, Infallible>))
         } else {
-            Either::Right(filter.call(with_path(request)))
+            let mut request = with_path(request);
+            request.extensions_mut().insert(Peer(peer));
+            Either::Right(filter.call(request))
         }
-    });
+    };
     tokio::pin!(stop);
     loop {
         let permit = Arc::clone(&connections).acquire_owned();
@@ -75,9 +79,9 @@ pub async fn serve(listener: TcpListener, app: App, stop: impl Future<Output = (
             let permit = permit.await.expect("the semaphore is never closed");
             (permit, listener.accept().await)
         };
-        let (permit, stream) = tokio::select! {
+        let (permit, stream, peer) = tokio::select! {
             (permit, accepted) = accepted => match accepted {
-                Ok((stream, _)) => (permit, stream),
+                Ok((stream, peer)) => (permit, stream, peer),
                 Err(e) => {
                     tracing::warn!("a connection could not be accepted: {e}");
                     sleep(ACCEPT_PAUSE).await;
@@ -89,9 +93,13 @@ pub async fn serve(listener: TcpListener, app: App, stop: impl Future<Output = (
         if let Err(e) = stream.set_nodelay(true) {
             tracing::debug!("a connection is gone before it began: {e}");
         }
+        let answer = answer.clone();
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(WRITE_TIMEOUT));
-        let connection = http.serve_connection(TokioIo::new(Box::pin(stream)), service.clone());
+        let connection = http.serve_connection(
+            TokioIo::new(Box::pin(stream)),
+            service_fn(move |request| answer(request, peer)),
+        );
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             // A client that goes away or speaks no HTTP is its own affair.

@@ -145,6 +145,11 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, ApiErr
     }
 }
 
+/// A body of JSON.
+pub(super) async fn read_json(headers: &HeaderMap, body: Body) -> Result<bytes::Bytes, ApiError> {
+    read(headers, body, &[JSON]).await
+}
+
 /// The body, if it says that it is of one of these types, the first of which is told of.
 async fn read(
     headers: &HeaderMap,

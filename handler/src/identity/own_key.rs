@@ -28,6 +28,11 @@ pub fn load_or_make(path: &Path) -> io::Result<SecretString> {
     load(path)?.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the key has vanished"))
 }
 
+/// A key that nobody keeps.
+pub fn new() -> SecretString {
+    SecretString::from(new_key())
+}
+
 fn load(path: &Path) -> io::Result<Option<SecretString>> {
     match std::fs::read_to_string(path) {
         Ok(key) if key.trim().len() >= BYTES * 2 => Ok(Some(SecretString::from(key.trim()))),

@@ -3,11 +3,8 @@
 //! A token says who asks and nothing of what they may do: what it carries besides the user's
 //! id is for the client's display. The algorithm is fixed, whatever a token's head says.
 
-use std::sync::Once;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
@@ -15,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::clock::Clock;
+use crate::crypto::install_providers;
 use crate::store::users::{TokenHash, User};
 
 /// CONTRACT 6.7: one hour.
@@ -61,7 +59,7 @@ struct Claims {
 impl Tokens {
     /// Tokens under a key of at least 32 bytes; those under the previous one still count.
     pub fn new(key: &SecretString, previous: Option<&SecretString>, clock: Clock) -> Self {
-        install_provider();
+        install_providers();
         let bytes = |key: &SecretString| key.expose_secret().as_bytes().to_vec();
         let verifying = [Some(key), previous].into_iter().flatten();
         let mut rules = Validation::new(Algorithm::HS256);
@@ -129,16 +127,6 @@ pub fn new_refresh_token() -> (String, TokenHash) {
 /// The hash of a token for refreshing. Fast, since the token cannot be guessed.
 pub fn refresh_token_hash(token: &str) -> TokenHash {
     Sha256::digest(token.as_bytes()).into()
-}
-
-/// One crypto library for all of the process; asked for explicitly, since the crate panics
-/// at its first use where it has to guess.
-pub fn install_provider() {
-    static INSTALLED: Once = Once::new();
-    INSTALLED.call_once(|| {
-        // Somebody else in this process may have installed the same one.
-        let _ = DEFAULT_PROVIDER.install_default();
-    });
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use http::HeaderName;
 use secrecy::SecretString;
 
 use super::{BadSetting, bad};
+use crate::identity::firebase;
 use crate::identity::token::KEY_BYTES_MIN;
 
 /// Who may sign in, and how.
@@ -25,20 +26,7 @@ pub struct People {
     /// Where the client's address is read from, if not from the connection.
     pub proxy_header: Option<HeaderName>,
     /// Firebase Authentication; local accounts without it.
-    pub firebase: Option<FirebaseSettings>,
-}
-
-/// Where Firebase's accounts are.
-#[derive(Debug, Clone)]
-pub struct FirebaseSettings {
-    /// The project.
-    pub project_id: String,
-    /// The key that clients use.
-    pub api_key: SecretString,
-    /// The service account, as JSON.
-    pub service_account: Option<SecretString>,
-    /// `host:port` of the emulator.
-    pub emulator_host: Option<String>,
+    pub firebase: Option<firebase::Config>,
 }
 
 type Given<'a> = dyn Fn(&str) -> Option<&'a str> + 'a;
@@ -57,7 +45,7 @@ pub(super) fn read(given: &Given<'_>, under_host: bool) -> Result<People, BadSet
         admins: admins(given("ADMIN_EMAILS").unwrap_or_default())?,
         are_limited: limits(given("RATE_LIMITS").unwrap_or("on"))?,
         proxy_header: given("TRUSTED_PROXY_HEADER").or(default_header).map(header).transpose()?,
-        firebase: firebase(given)?,
+        firebase: firebase_of(given)?,
     })
 }
 
@@ -93,7 +81,7 @@ fn header(name: &str) -> Result<HeaderName, BadSetting> {
     name.parse().map_err(|_| bad("TRUSTED_PROXY_HEADER", "must be the name of a header"))
 }
 
-fn firebase(given: &Given<'_>) -> Result<Option<FirebaseSettings>, BadSetting> {
+fn firebase_of(given: &Given<'_>) -> Result<Option<firebase::Config>, BadSetting> {
     let Some(api_key) = given("FIREBASE_API_KEY") else {
         let others = ["FIREBASE_PROJECT_ID", "FIREBASE_SECRET", "FIREBASE_AUTH_EMULATOR_HOST"];
         // One misspelt name must not mean local accounts.
@@ -108,8 +96,8 @@ fn firebase(given: &Given<'_>) -> Result<Option<FirebaseSettings>, BadSetting> {
     if emulator_host.is_some_and(|host| host.contains("://") || !host.contains(':')) {
         return Err(bad("FIREBASE_AUTH_EMULATOR_HOST", "must be host:port"));
     }
-    Ok(Some(FirebaseSettings {
-        project_id: project_id.to_owned(),
+    Ok(Some(firebase::Config {
+        project_id: Some(project_id.to_owned()),
         api_key: SecretString::from(api_key),
         service_account: given("FIREBASE_SECRET").map(SecretString::from),
         emulator_host: emulator_host.map(str::to_owned),

@@ -52,6 +52,11 @@ impl DataFolder {
         self.path.join("vitrine.db")
     }
 
+    /// The key that signs tokens, where nobody gives one.
+    pub fn token_key(&self) -> PathBuf {
+        self.path.join("jwt.key")
+    }
+
     /// The watched folder.
     pub fn imports(&self) -> PathBuf {
         self.path.join("blobs").join("imports")

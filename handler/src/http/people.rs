@@ -1,0 +1,389 @@
+//! Signing up, in and out; users and what they may do.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use email_address::EmailAddress;
+use secrecy::SecretString;
+use serde::Serialize;
+use uuid::Uuid;
+use warp::http::header::LINK;
+use warp::http::{HeaderMap, HeaderValue, StatusCode};
+use warp::reply::Response;
+
+use super::auth::{self, Caller};
+use super::body::Body;
+use super::problem::ApiError;
+use super::{respond, writes};
+use crate::app::App;
+use crate::catalog::{Given, Invalid, JsonObject, Limit};
+use crate::identity::accounts::{SignUp, SignedIn};
+use crate::identity::limits::{Attempt, RetryAfter};
+use crate::store::StoreError;
+use crate::store::users::{Changed, Rights, RightsChange, User};
+
+/// CONTRACT 4.
+const EMAIL_BYTES_MAX: usize = 254;
+const PASSWORD_CHARACTERS: std::ops::RangeInclusive<usize> = 8..=64;
+const PASSWORD_SIGNS: &str = "@$!%*?&";
+const NAME_CHARACTERS_MAX: usize = 50;
+/// A refresh token has 43; more is none of ours.
+const TOKEN_BYTES_MAX: usize = 100;
+
+/// `POST /signup`
+pub(super) async fn sign_up(
+    app: &App,
+    headers: &HeaderMap,
+    from: IpAddr,
+    body: Body,
+) -> Result<Response, ApiError> {
+    app.people.limits.count(Attempt::SignUp, from)?;
+    let body = writes::read_json(headers, body).await?;
+    let mut form = JsonObject::parse(
+        &body,
+        &["email", "password", "firstName", "lastName", "admin", "active"],
+    )?;
+    let given = (
+        needed(&mut form, "email", email),
+        needed(&mut form, "password", password),
+        needed(&mut form, "firstName", |text| name("firstName", text)),
+        needed(&mut form, "lastName", |text| name("lastName", text)),
+    );
+    let (admin, active) = (form.truth("admin").value(), form.truth("active").value());
+    form.faults().map_err(ApiError::InvalidFields)?;
+    let (Some(email), Some(password), Some(first_name), Some(last_name)) = given else {
+        unreachable!("what is missing was refused");
+    };
+    let rights = entitled(app, headers, admin, active).await?;
+    let sign_up = SignUp { email, password, first_name, last_name, rights };
+    let accounts = Arc::clone(&app.people.accounts);
+    // Not cut off by a client that hangs up.
+    let user = to_the_end(async move { accounts.sign_up(sign_up).await }).await??;
+    let made = Made { user_id: user.id, email: user.email };
+    Ok(respond::json(&made, StatusCode::CREATED))
+}
+
+/// Rights other than the usual are given by administrators alone. Who asks for less than the
+/// usual without being one gets the usual.
+async fn entitled(
+    app: &App,
+    headers: &HeaderMap,
+    admin: Option<bool>,
+    active: Option<bool>,
+) -> Result<Rights, ApiError> {
+    let usual = Rights { active: true, admin: false };
+    if auth::claims_to_be_somebody(headers) {
+        let caller = auth::user(app, headers).await?;
+        if caller.rights.admin {
+            let (admin, active) = (admin.unwrap_or(usual.admin), active.unwrap_or(usual.active));
+            return Ok(Rights { active, admin });
+        }
+    }
+    if admin == Some(true) { Err(ApiError::Forbidden) } else { Ok(usual) }
+}
+
+#[derive(Serialize)]
+struct Made {
+    user_id: Uuid,
+    email: String,
+}
+
+/// `POST /login`
+pub(super) async fn login(
+    app: &App,
+    headers: &HeaderMap,
+    from: IpAddr,
+    body: Body,
+) -> Result<Response, ApiError> {
+    app.people.limits.count(Attempt::SignIn, from)?;
+    let body = writes::read_json(headers, body).await?;
+    let mut form = JsonObject::parse(&body, &["email", "password"])?;
+    // Whatever they are like: a password that cannot be one is a wrong one.
+    let email = needed(&mut form, "email", |text| Ok(text.to_owned()));
+    let password = needed(&mut form, "password", |text| Ok(SecretString::from(text)));
+    form.faults().map_err(ApiError::InvalidFields)?;
+    let (Some(email), Some(password)) = (email, password) else {
+        unreachable!("what is missing was refused");
+    };
+    if email.len() > EMAIL_BYTES_MAX || !is_password_short(&password) {
+        return Err(ApiError::LoginFailed);
+    }
+    app.people.limits.count_account(&email)?;
+    let accounts = Arc::clone(&app.people.accounts);
+    let signed_in = to_the_end(async move { accounts.sign_in(&email, &password).await }).await??;
+    if let Some(versions) = &signed_in.raised {
+        app.cache.publish(versions);
+    }
+    Ok(tokens(&signed_in, "signed in"))
+}
+
+/// Hashing a megabyte would be a favour to nobody.
+fn is_password_short(password: &SecretString) -> bool {
+    use secrecy::ExposeSecret as _;
+    password.expose_secret().len() <= 4 * PASSWORD_CHARACTERS.end()
+}
+
+/// `POST /login/refresh`
+pub(super) async fn refresh(
+    app: &App,
+    headers: &HeaderMap,
+    from: IpAddr,
+    body: Body,
+) -> Result<Response, ApiError> {
+    app.people.limits.count(Attempt::Refresh, from)?;
+    let body = writes::read_json(headers, body).await?;
+    let mut form = JsonObject::parse(&body, &["refreshToken"])?;
+    let token = needed(&mut form, "refreshToken", |text| Ok(text.to_owned()));
+    form.faults().map_err(ApiError::InvalidFields)?;
+    let token = token.filter(|token| token.len() <= TOKEN_BYTES_MAX);
+    let token = token.ok_or(ApiError::LoginFailed)?;
+    let accounts = Arc::clone(&app.people.accounts);
+    let signed_in = to_the_end(async move { accounts.refresh(&token).await }).await??;
+    Ok(tokens(&signed_in, "refreshed"))
+}
+
+fn tokens(signed_in: &SignedIn, message: &'static str) -> Response {
+    let SignedIn { id_token, refresh_token, expires_in, .. } = signed_in;
+    respond::json(&Tokens { message, id_token, refresh_token, expires_in }, StatusCode::OK)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Tokens<'a> {
+    message: &'static str,
+    id_token: &'a str,
+    refresh_token: &'a str,
+    expires_in: &'a i64,
+}
+
+/// `POST /logout`
+pub(super) async fn logout(app: &App, headers: &HeaderMap) -> Result<Response, ApiError> {
+    let caller = auth::user(app, headers).await?;
+    app.people.accounts.sign_out(caller.user).await?;
+    Ok(respond::nothing())
+}
+
+/// `POST /password/reset`: says the same whatever becomes of it.
+pub(super) async fn reset_password(
+    app: &App,
+    headers: &HeaderMap,
+    from: IpAddr,
+    body: Body,
+) -> Result<Response, ApiError> {
+    app.people.limits.count(Attempt::SignUp, from)?;
+    let body = writes::read_json(headers, body).await?;
+    let mut form = JsonObject::parse(&body, &["email"])?;
+    let email = needed(&mut form, "email", email);
+    form.faults().map_err(ApiError::InvalidFields)?;
+    if let Some(email) = email {
+        let accounts = Arc::clone(&app.people.accounts);
+        // In the background: how long it takes would tell whether there is an account.
+        tokio::spawn(async move {
+            if let Err(e) = accounts.reset_password(&email).await {
+                tracing::warn!("a password could not be reset: {e}");
+            }
+        });
+    }
+    let message = "if there is an account for this address, its owner has been written to";
+    Ok(respond::json(&Accepted { message }, StatusCode::ACCEPTED))
+}
+
+#[derive(Serialize)]
+struct Accepted {
+    message: &'static str,
+}
+
+/// `GET /me`
+pub(super) async fn me(app: &App, headers: &HeaderMap) -> Result<Response, ApiError> {
+    let Caller { user, .. } = auth::user(app, headers).await?;
+    let user = app.store.user(user).await?.ok_or(ApiError::Unauthorized)?;
+    Ok(respond::json(&Shown::from(&user), StatusCode::OK))
+}
+
+/// `GET /users`: pages by `limit` and `cursor`.
+pub(super) async fn list(
+    app: &App,
+    headers: &HeaderMap,
+    raw_query: &str,
+) -> Result<Response, ApiError> {
+    auth::administrator(app, headers).await?;
+    let (limit, after) = page(raw_query)?;
+    let mut users = app.store.users(after, limit.get() + 1).await?;
+    let is_last = users.len() <= limit.get();
+    users.truncate(limit.get());
+    let shown: Vec<_> = users.iter().map(Shown::from).collect();
+    let mut response = respond::json(&shown, StatusCode::OK);
+    if let (false, Some(last)) = (is_last, users.last()) {
+        let cursor = URL_SAFE_NO_PAD.encode(last.id);
+        let link = format!("</users?limit={}&cursor={cursor}>; rel=\"next\"", limit.get());
+        let link = HeaderValue::try_from(link).expect("a link is ASCII");
+        response.headers_mut().insert(LINK, link);
+    }
+    Ok(response)
+}
+
+fn page(raw_query: &str) -> Result<(Limit, Option<Uuid>), Vec<Invalid>> {
+    let (mut limit, mut after, mut faults) = (None, None, Vec::new());
+    for (name, value) in form_urlencoded::parse(raw_query.as_bytes()) {
+        match name.as_ref() {
+            "code" | "clientId" => {}
+            "limit" if limit.is_none() => match Limit::parse(&value) {
+                Ok(given) => limit = Some(given),
+                Err(fault) => faults.push(fault),
+            },
+            "cursor" if after.is_none() => {
+                let bytes = URL_SAFE_NO_PAD.decode(value.as_bytes()).ok();
+                after = bytes.and_then(|bytes| Uuid::from_slice(&bytes).ok());
+                if after.is_none() {
+                    let reason = "is not one that this list has given out";
+                    faults.push(Invalid::new("cursor", reason));
+                }
+            }
+            "limit" => faults.push(Invalid::new("limit", "must be given only once")),
+            "cursor" => faults.push(Invalid::new("cursor", "must be given only once")),
+            name => {
+                let name: String = name.chars().take(40).collect();
+                faults.push(Invalid::new("query", format!("there is no parameter `{name}`")));
+            }
+        }
+    }
+    if faults.is_empty() { Ok((limit.unwrap_or_default(), after)) } else { Err(faults) }
+}
+
+/// `PATCH /users/{id}`
+pub(super) async fn update(
+    app: &App,
+    headers: &HeaderMap,
+    segment: &str,
+    body: Body,
+) -> Result<Response, ApiError> {
+    auth::administrator(app, headers).await?;
+    let id = Uuid::parse_str(segment).map_err(|_| ApiError::NoSuchUser)?;
+    let body = writes::read_json(headers, body).await?;
+    let mut form = JsonObject::parse(&body, &["active", "admin"])?;
+    let (active, admin) = (form.truth("active").value(), form.truth("admin").value());
+    form.faults().map_err(ApiError::InvalidFields)?;
+    let change = RightsChange { active, admin, as_listed: false };
+    let (store, cache) = (Arc::clone(&app.store), Arc::clone(&app.cache));
+    // Commit and publication are not parted by a client that hangs up.
+    let changed = to_the_end(async move {
+        let changed = store.change_rights(id, change).await?;
+        if let Changed::Done(_, versions) = &changed {
+            cache.publish(versions);
+        }
+        Ok::<_, StoreError>(changed)
+    })
+    .await??;
+    match changed {
+        Changed::Done(user, _) => Ok(respond::json(&Shown::from(&*user), StatusCode::OK)),
+        Changed::LastAdministrator => Err(ApiError::LastAdministrator),
+        Changed::Unknown => Err(ApiError::NoSuchUser),
+    }
+}
+
+/// A user as administrators and the user see it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Shown<'a> {
+    #[serde(rename = "user_id")]
+    user_id: Uuid,
+    email: &'a str,
+    first_name: &'a str,
+    last_name: &'a str,
+    active: bool,
+    admin: bool,
+}
+
+impl<'a> From<&'a User> for Shown<'a> {
+    fn from(user: &'a User) -> Self {
+        Self {
+            user_id: user.id,
+            email: &user.email,
+            first_name: &user.first_name,
+            last_name: &user.last_name,
+            active: user.rights.active,
+            admin: user.rights.admin,
+        }
+    }
+}
+
+/// Carries work to its end whoever waits for it.
+async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> Result<T, ApiError> {
+    use tracing::Instrument as _;
+    let working = tokio::spawn(work.in_current_span());
+    working.await.map_err(|e| StoreError::Corrupt(e.into()).into())
+}
+
+impl From<RetryAfter> for ApiError {
+    fn from(RetryAfter(seconds): RetryAfter) -> Self {
+        Self::TooManyAttempts(seconds)
+    }
+}
+
+/// A field that must be there.
+fn needed<T>(
+    form: &mut JsonObject<'_>,
+    field: &'static str,
+    parse: impl FnOnce(&str) -> Result<T, Invalid>,
+) -> Option<T> {
+    match form.text(field, parse) {
+        Given::Value(value) => Some(value),
+        Given::Absent | Given::Null => {
+            form.fault(Invalid::new(field, "must be given"));
+            None
+        }
+    }
+}
+
+fn email(text: &str) -> Result<String, Invalid> {
+    if text.len() <= EMAIL_BYTES_MAX && EmailAddress::is_valid(text) {
+        Ok(text.to_owned())
+    } else {
+        Err(Invalid::new("email", "must be an e-mail address of at most 254 characters"))
+    }
+}
+
+fn password(text: &str) -> Result<SecretString, Invalid> {
+    let is_fit = PASSWORD_CHARACTERS.contains(&text.chars().count())
+        && text.chars().any(char::is_uppercase)
+        && text.chars().any(|c| c.is_ascii_digit())
+        && text.chars().any(|c| PASSWORD_SIGNS.contains(c));
+    let reason = "must have 8 to 64 characters, an upper-case letter, a digit and one of @$!%*?&";
+    is_fit.then(|| SecretString::from(text)).ok_or_else(|| Invalid::new("password", reason))
+}
+
+fn name(field: &'static str, text: &str) -> Result<String, Invalid> {
+    let is_fit = (1..=NAME_CHARACTERS_MAX).contains(&text.chars().count())
+        && text.chars().all(|c| c.is_alphabetic() || matches!(c, ' ' | '-' | '\'' | '’'))
+        && text.chars().any(char::is_alphabetic);
+    let reason = "must have 1 to 50 letters, spaces, hyphens or apostrophes";
+    is_fit.then(|| text.to_owned()).ok_or_else(|| Invalid::new(field, reason))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_names_and_addresses_have_their_limits() {
+        let long = format!("Aa1!{}", "x".repeat(61));
+        for bad in ["", "Aa1!", "secret1!", "Secret!!", "Secret11", long.as_str()] {
+            assert!(password(bad).is_err(), "{bad}");
+        }
+        assert!(password("Secret1!").is_ok() && password(&long[..64]).is_ok());
+        for good in ["Ann", "Anne-Marie", "O'Neil", "Łukasz van der Berg"] {
+            assert!(name("firstName", good).is_ok(), "{good}");
+        }
+        for bad in ["", " ", "<b>", "A1", "a\n", &"x".repeat(51)] {
+            assert!(name("firstName", bad).is_err(), "{bad}");
+        }
+        assert!(email("a@b.example").is_ok());
+        for bad in ["", "a", "a@", "@b", "a@b@c", &format!("{}@b.example", "x".repeat(250))] {
+            assert!(email(bad).is_err(), "{bad}");
+        }
+    }
+}
