@@ -12,6 +12,7 @@ mod bad_files;
 mod cache;
 mod cache_protocol;
 mod command_line;
+mod contract_identity;
 mod contract_store;
 mod data_set;
 mod host;
