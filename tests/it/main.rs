@@ -15,6 +15,7 @@ mod command_line;
 mod contract_identity;
 mod contract_store;
 mod data_set;
+mod firebase;
 mod host;
 mod http;
 mod http_bad_input;

@@ -3,6 +3,7 @@
 
 pub mod app;
 pub mod files;
+pub mod google;
 pub mod process;
 pub mod routes;
 pub mod wire;
