@@ -24,7 +24,7 @@ pub struct Subject {
     _folder: TestFolder,
 }
 
-fn sqlite() -> Subject {
+pub fn sqlite() -> Subject {
     let folder = TestFolder::new();
     let clock = Clock::standing_at(SOME_DAY);
     Subject { store: folder.store_at(clock.clone()), clock, _folder: folder }

@@ -19,9 +19,10 @@ fn direct(folder: &TestFolder) -> Connection {
     Connection::open(folder.data.database()).unwrap()
 }
 
+/// Those of the products.
 fn indexes(db: &Connection) -> BTreeSet<String> {
     let mut query = db
-        .prepare("SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL")
+        .prepare("SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'products'")
         .unwrap();
     query.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
 }
@@ -99,10 +100,10 @@ async fn a_load_into_an_empty_table_makes_the_indexes_at_its_end() {
     let folder = TestFolder::new();
     let store: Arc<dyn Store> = folder.store();
     let all = indexes(&direct(&folder));
-    assert_eq!(all.len(), 11, "{all:?}");
+    assert_eq!(all.len(), 10, "{all:?}");
     let (_, lease) = begin(&store, "a", "1").await;
     store.commit_batch(&lease, batch(0, 1, vec![product("B1", None, 1)])).await.unwrap();
-    assert_eq!(indexes(&direct(&folder)).len(), 1, "that of the runs alone");
+    assert!(indexes(&direct(&folder)).is_empty());
     store.finish_loading(&lease).await.unwrap();
     store.end_run(&lease, End::Done).await.unwrap();
     assert_eq!(indexes(&direct(&folder)), all);
@@ -146,7 +147,7 @@ async fn indexes_of_a_dead_load_are_made_by_whoever_comes() {
     let (_, lease) = begin(&as_store, "a", "1").await;
     store.commit_batch(&lease, batch(0, 1, vec![product("B1", None, 1)])).await.unwrap();
     store.repair().await.unwrap();
-    assert_eq!(indexes(&direct(&folder)).len(), 1, "its owner lives and makes them itself");
+    assert!(indexes(&direct(&folder)).is_empty(), "its owner lives and makes them itself");
     clock.turn(std::time::Duration::from_secs(31));
     store.repair().await.unwrap();
     assert_eq!(indexes(&direct(&folder)), all);
