@@ -25,6 +25,7 @@ mod imports;
 mod kills;
 mod people;
 mod search;
+mod simulated_host;
 mod sqlite;
 mod stream;
 mod watched_folder;

@@ -2,8 +2,10 @@
 //! real binary.
 
 pub mod app;
+pub mod fake_handler;
 pub mod files;
 pub mod google;
+pub mod host;
 pub mod process;
 pub mod routes;
 pub mod wire;
