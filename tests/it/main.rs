@@ -17,6 +17,7 @@ mod contract_store;
 mod contract_writes;
 mod data_set;
 mod firebase;
+mod functions;
 mod host;
 mod http;
 mod http_bad_input;

@@ -1,9 +1,11 @@
-//! Packages on disk.
+//! Packages on disk: the real one, and small ones for a test.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::support::process::binary;
 
 /// A package folder of the test's own.
 #[derive(Debug)]
@@ -15,6 +17,20 @@ impl PackageFolder {
     pub fn new(host_json: &Value) -> Self {
         let folder = Self { dir: tempfile::tempdir().unwrap() };
         std::fs::write(folder.path().join("host.json"), host_json.to_string()).unwrap();
+        folder
+    }
+
+    /// What `scripts/package` lays out, of the binary under test.
+    pub fn of_vitrine() -> Self {
+        let repository = repository();
+        let host_json = std::fs::read(repository.join("host.json")).unwrap();
+        let mut folder = Self::new(&serde_json::from_slice(&host_json).unwrap())
+            .with_executable("handler", &binary());
+        for entry in std::fs::read_dir(repository.join("functions")).unwrap() {
+            let function = entry.unwrap();
+            let json = std::fs::read_to_string(function.path().join("function.json")).unwrap();
+            folder = folder.with_file(function.file_name().to_str().unwrap(), &json);
+        }
         folder
     }
 
@@ -37,4 +53,8 @@ impl PackageFolder {
     pub fn path(&self) -> &Path {
         self.dir.path()
     }
+}
+
+pub fn repository() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }

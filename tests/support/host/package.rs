@@ -30,6 +30,7 @@ pub struct Problem {
 
 #[derive(Debug, Clone)]
 pub struct HostJson {
+    pub json: Value,
     pub executable: String,
     pub arguments: Vec<String>,
     pub working_directory: PathBuf,
@@ -153,6 +154,7 @@ impl HostJson {
                 .to_owned(),
             poison_blob_threshold: u32::try_from(number("poisonBlobThreshold", 5)).unwrap(),
             blobs_at_once: usize::try_from(number("maxDegreeOfParallelism", 16)).unwrap(),
+            json,
         })
     }
 }

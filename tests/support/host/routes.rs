@@ -85,6 +85,10 @@ impl Template {
         Ok(Self { segments })
     }
 
+    pub fn has_catch_all(&self) -> bool {
+        self.segments.last().is_some_and(Segment::is_catch_all)
+    }
+
     /// The parameters of a path, decoded; a slash at its end changes nothing.
     pub fn matches(&self, path: &str) -> Option<Params> {
         let path = path.strip_prefix('/').unwrap_or(path);
