@@ -40,7 +40,7 @@ fn served() -> BTreeMap<(String, String), String> {
     ROUTES
         .iter()
         .flat_map(|route| {
-            ["GET", "HEAD"].map(|method| {
+            route.verb.methods().split(", ").map(|method| {
                 ((method.to_owned(), route.path.to_owned()), route.function.to_owned())
             })
         })
