@@ -6,6 +6,7 @@
 mod generate;
 mod import;
 mod serve;
+mod user;
 
 use std::fmt::Display;
 use std::future::Future;
@@ -39,6 +40,8 @@ enum Command {
     Generate(generate::Arguments),
     /// Bring the configured database to the newest schema
     Migrate,
+    /// Change a user: rights, access, password
+    User(user::Arguments),
     /// Check every configured part and print a line for each
     Doctor,
 }
@@ -67,6 +70,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Import(arguments) => on_runtime(import::run(settings, arguments)),
         Command::Migrate => code(migrate(&settings)),
         Command::Serve => on_runtime(serve::run(settings)),
+        Command::User(arguments) => on_runtime(user::run(settings, arguments)),
         Command::Generate(_) | Command::Doctor => unreachable!("handled above"),
     }
 }

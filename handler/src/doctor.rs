@@ -7,6 +7,9 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use crate::cli::Failure;
+use crate::clock::Clock;
+use crate::identity::Identity as _;
+use crate::identity::firebase::Firebase;
 use crate::settings::{BadSetting, Settings};
 use crate::store::sqlite::folder::DataFolder;
 use crate::store::sqlite::inspect;
@@ -50,6 +53,8 @@ fn examine(settings: &Settings) -> Vec<Finding> {
         Finding { part: "logging", result: logging(settings.log_filter.as_deref()) },
         Finding { part: "data folder", result: data_folder(&settings.data_dir) },
         Finding { part: "database", result: database(&settings.data_dir) },
+        Finding { part: "accounts", result: accounts(settings) },
+        Finding { part: "tokens", result: Ok(tokens(settings)) },
         Finding { part: "watched folder", result: watched(&settings.data_dir) },
     ]
 }
@@ -81,6 +86,32 @@ fn logging(filter: Option<&str>) -> Result<String, String> {
     let filter = filter.unwrap_or("info");
     telemetry::check(filter).map_err(|e| format!("RUST_LOG: {e}"))?;
     Ok(format!("lines on stdout, filter {filter}"))
+}
+
+fn accounts(settings: &Settings) -> Result<String, String> {
+    let admins = settings.people.admins.len();
+    let Some(config) = &settings.people.firebase else {
+        return Ok(format!("in the database, {admins} listed as administrators"));
+    };
+    let firebase = Firebase::new(config, Clock::System).map_err(|e| e.to_string())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let probe = runtime.map_err(|e| e.to_string())?.block_on(firebase.probe());
+    probe.map_err(|e| e.to_string())?;
+    let project = config.project_id.as_deref().unwrap_or_default();
+    Ok(format!("Firebase project {project}, {admins} listed as administrators"))
+}
+
+fn tokens(settings: &Settings) -> String {
+    if settings.people.key.is_some() {
+        return "signed with JWT_SECRET_KEY".to_owned();
+    }
+    let key = DataFolder::at(&settings.data_dir).token_key();
+    let shown = key.display();
+    if key.exists() {
+        format!("signed with a key of our own, {shown}")
+    } else {
+        format!("signed with a key of our own, {shown}, made at the first use")
+    }
 }
 
 fn watched(data_dir: &Path) -> Result<String, String> {

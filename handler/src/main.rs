@@ -6,5 +6,6 @@ use clap::Parser as _;
 use vitrine::cli::{Cli, run};
 
 fn main() -> ExitCode {
+    vitrine::crypto::install_providers();
     run(Cli::parse())
 }

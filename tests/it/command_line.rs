@@ -190,3 +190,34 @@ fn a_full_disk_is_named_and_the_import_goes_on_once_there_is_room() {
     assert!(errors.contains("the disk is full"), "{errors}");
     assert!(text.contains("read 60000, loaded 60000, replaced 0, rejected 0"), "{text}");
 }
+
+/// What the embedded service cannot do over HTTP, since it sends no mail.
+#[tokio::test]
+async fn the_operator_changes_users_at_the_command_line() {
+    use serde_json::{Value, json};
+    let folder = TestFolder::new();
+    let serving = crate::support::process::Serving::start(folder.data.path());
+    let client = reqwest::Client::new();
+    let post =
+        |path: &str, body: Value| client.post(format!("{}{path}", serving.url)).json(&body).send();
+    let form = json!({"email": "ann@shop.example", "password": "Secret1!", "firstName": "Ann",
+        "lastName": "Lee"});
+    assert_eq!(post("/signup", form).await.unwrap().status(), 201);
+    let login =
+        |password: &str| post("/login", json!({"email": "ann@shop.example", "password": password}));
+    let user =
+        |action: &str, email: &str| run(handler(folder.data.path()).args(["user", action, email]));
+    let granted = user("grant", "Ann@shop.example");
+    assert!(stdout(&granted).contains("active, administrator"), "{}", stderr(&granted));
+    for action in ["revoke", "disable"] {
+        let refused = user(action, "ann@shop.example");
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(stderr(&refused).contains("nobody would be left"), "{}", stderr(&refused));
+    }
+    assert!(stderr(&user("grant", "no@shop.example")).contains("no user"));
+    let reset = user("reset-password", "ann@shop.example");
+    let text = stdout(&reset);
+    let password = text.trim().rsplit(' ').next().unwrap();
+    assert_eq!(login("Secret1!").await.unwrap().status(), 401);
+    assert_eq!(login(password).await.unwrap().status(), 200, "{text}");
+}

@@ -113,10 +113,10 @@ fn no_route_leads_a_client_to_what_is_the_hosts() {
 }
 
 #[test]
-fn the_blob_trigger_hands_over_a_reference_and_hears_from_event_grid() {
+fn the_blob_trigger_hands_over_the_content_and_hears_from_event_grid() {
     let package = package();
     let import = package.function("ImportBlob").unwrap();
-    assert_eq!(import.blob_mode(), BlobMode::Reference);
+    assert_eq!(import.blob_mode(), BlobMode::Bytes);
     assert!(import.hears_of_blobs());
     let trigger = import.trigger();
     assert_eq!(names_of_bindings(import), ["blob"]);
@@ -159,12 +159,14 @@ async fn the_real_handler_answers_every_declared_route_through_the_host() {
         .with("VITRINE_DATA_DIR", data.dir.path().join("data").to_str().unwrap());
     let host = Host::start(folder.path(), options).await;
     for route in ROUTES {
-        let path = route.path.replace("{asin}", "B01");
-        let answer = host.get(&path).await;
+        let path = route.path.replace("{asin}", "B01").replace("{id}", "B01");
+        let method = route.verb.methods().split(", ").next().unwrap().parse().unwrap();
+        let request = host.client.request(method, format!("{}{path}", host.url));
+        let answer = request.send().await.unwrap();
         assert!(answer.headers().contains_key("content-type"), "{path}: {answer:?}");
     }
-    let post = host.client.post(format!("{}/products", host.url)).send().await.unwrap();
-    assert_eq!((post.status().as_u16(), post.text().await.unwrap().as_str()), (404, ""));
+    let put = host.client.put(format!("{}/products", host.url)).send().await.unwrap();
+    assert_eq!((put.status().as_u16(), put.text().await.unwrap().as_str()), (404, ""));
     let remains = host.stop().await;
     assert_eq!(remains.stderr, [""; 0]);
     let functions: Vec<_> = remains.invocations.iter().map(|i| i.function.as_str()).collect();

@@ -29,5 +29,6 @@ mod search;
 mod simulated_host;
 mod sqlite;
 mod stream;
+mod through_host;
 mod watched_folder;
 mod writes;

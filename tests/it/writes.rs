@@ -290,12 +290,15 @@ async fn a_twin_is_refused_while_the_first_is_on_its_way() {
     assert!(matches!(create(1).await, Err(WriteError::KeyInFlight)));
     release.send(()).unwrap();
     held.await.unwrap();
-    let again = loop {
-        match create(1).await {
-            Err(WriteError::KeyInFlight) => tokio::task::yield_now().await,
-            ended => break ended.unwrap(),
+    let ended = async {
+        loop {
+            match create(1).await {
+                Err(WriteError::KeyInFlight) => tokio::task::yield_now().await,
+                ended => break ended.unwrap(),
+            }
         }
     };
+    let again = tokio::time::timeout(Duration::from_secs(30), ended).await.unwrap();
     assert_eq!(again.after, Some(new.clone()));
     assert!(matches!(create(2).await, Err(WriteError::KeyReused)));
 }
