@@ -6,19 +6,31 @@ use secrecy::SecretString;
 use uuid::Uuid;
 use vitrine::clock::Clock;
 use vitrine::identity::firebase::{Config, Firebase};
+use vitrine::identity::local::LocalAccounts;
 use vitrine::identity::{AccountId, Identity, IdentityError, NewAccount};
+
+use crate::support::TestFolder;
 
 /// A place of accounts.
 pub struct Subject {
     pub place: Arc<dyn Identity>,
     /// Whether an account is called what we want it to be called.
     pub takes_our_id: bool,
+    _folder: Option<TestFolder>,
+}
+
+/// Accounts in a database of the test's own.
+fn local() -> Subject {
+    let folder = TestFolder::new();
+    let place = Arc::new(LocalAccounts::new(folder.store()));
+    Subject { place, takes_our_id: true, _folder: Some(folder) }
 }
 
 /// The real emulator, shared by all tests: each takes addresses of its own.
 fn firebase_emulator() -> Subject {
     let config = emulated();
-    Subject { place: Arc::new(Firebase::new(&config, Clock::System).unwrap()), takes_our_id: true }
+    let place = Arc::new(Firebase::new(&config, Clock::System).unwrap());
+    Subject { place, takes_our_id: true, _folder: None }
 }
 
 /// The emulator that scripts/services has started.
@@ -60,6 +72,7 @@ macro_rules! contract {
     };
 }
 
+contract!(local {});
 contract!(firebase_emulator { ignore = "needs TEST_FIREBASE_EMULATOR" });
 
 const PASSWORD: &str = "Correct-1-horse!";
@@ -78,7 +91,9 @@ fn is_taken(made: &Result<AccountId, IdentityError>) -> bool {
     matches!(made, Err(IdentityError::EmailTaken))
 }
 
-async fn an_account_is_opened_by_its_password_and_by_no_other(Subject { place, .. }: Subject) {
+async fn an_account_is_opened_by_its_password_and_by_no_other(
+    Subject { place, _folder, .. }: Subject,
+) {
     let wish = wish();
     let id = place.create(&wish).await.unwrap();
     for email in [wish.email.clone(), wish.email.to_uppercase()] {
@@ -100,7 +115,9 @@ async fn an_account_is_opened_by_its_password_and_by_no_other(Subject { place, .
     assert!(place.check(&wish.email, &PASSWORD.into()).await.is_ok(), "tries change nothing");
 }
 
-async fn an_unknown_address_and_a_wrong_password_are_told_alike(Subject { place, .. }: Subject) {
+async fn an_unknown_address_and_a_wrong_password_are_told_alike(
+    Subject { place, _folder, .. }: Subject,
+) {
     let wish = wish();
     place.create(&wish).await.unwrap();
     let wrong: SecretString = "Wrong-1-horse!".into();
@@ -112,7 +129,7 @@ async fn an_unknown_address_and_a_wrong_password_are_told_alike(Subject { place,
     assert_eq!((&unknown, &no_address), (&known, &known));
 }
 
-async fn an_address_is_taken_once_however_it_is_written(Subject { place, .. }: Subject) {
+async fn an_address_is_taken_once_however_it_is_written(Subject { place, _folder, .. }: Subject) {
     let first = wish();
     let id = place.create(&first).await.unwrap();
     for email in [first.email.clone(), first.email.to_uppercase()] {
@@ -125,7 +142,7 @@ async fn an_address_is_taken_once_however_it_is_written(Subject { place, .. }: S
     assert_eq!(place.check(&first.email, &first.password).await.unwrap().account, id);
 }
 
-async fn of_two_at_once_one_gets_the_address(Subject { place, .. }: Subject) {
+async fn of_two_at_once_one_gets_the_address(Subject { place, _folder, .. }: Subject) {
     for _ in 0..5 {
         let one = wish();
         let other = NewAccount { user: Uuid::new_v4(), ..one.clone() };
@@ -138,7 +155,7 @@ async fn of_two_at_once_one_gets_the_address(Subject { place, .. }: Subject) {
     }
 }
 
-async fn an_account_is_found_by_its_address(Subject { place, .. }: Subject) {
+async fn an_account_is_found_by_its_address(Subject { place, _folder, .. }: Subject) {
     let wish = wish();
     assert_eq!(place.find(&wish.email).await.unwrap(), None);
     let id = place.create(&wish).await.unwrap();
@@ -148,7 +165,7 @@ async fn an_account_is_found_by_its_address(Subject { place, .. }: Subject) {
     assert_eq!(place.find("no address").await.unwrap(), None);
 }
 
-async fn an_account_that_is_removed_is_gone(Subject { place, .. }: Subject) {
+async fn an_account_that_is_removed_is_gone(Subject { place, _folder, .. }: Subject) {
     let (wish, other) = (wish(), self::wish());
     let id = place.create(&wish).await.unwrap();
     place.create(&other).await.unwrap();
@@ -163,7 +180,7 @@ async fn an_account_that_is_removed_is_gone(Subject { place, .. }: Subject) {
     assert_eq!(place.check(&wish.email, &wish.password).await.unwrap().account, id);
 }
 
-async fn a_reset_tells_nobody_whether_there_is_an_account(Subject { place, .. }: Subject) {
+async fn a_reset_tells_nobody_whether_there_is_an_account(Subject { place, _folder, .. }: Subject) {
     let wish = wish();
     place.create(&wish).await.unwrap();
     let mut told = Vec::new();
@@ -174,12 +191,12 @@ async fn a_reset_tells_nobody_whether_there_is_an_account(Subject { place, .. }:
     place.check(&wish.email, &wish.password).await.expect("the old password lives on until then");
 }
 
-async fn an_account_is_called_what_we_call_it(Subject { place, takes_our_id }: Subject) {
+async fn an_account_is_called_what_we_call_it(Subject { place, takes_our_id, _folder }: Subject) {
     let wish = wish();
     let id = place.create(&wish).await.unwrap();
     assert_eq!(id.0 == wish.user.to_string(), takes_our_id, "{id:?}");
 }
 
-async fn a_place_that_is_there_can_be_reached(Subject { place, .. }: Subject) {
+async fn a_place_that_is_there_can_be_reached(Subject { place, _folder, .. }: Subject) {
     place.probe().await.unwrap();
 }

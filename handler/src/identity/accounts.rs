@@ -156,8 +156,11 @@ impl Accounts {
     ) -> Result<SignedIn, AccountError> {
         let checked = self.identity.check(email, password).await?;
         let user = self.user_of(&checked.account, email).await?.ok_or(AccountError::Refused)?;
-        let (user, raised) =
-            if checked.is_verified { self.promote_listed(user).await? } else { (user, None) };
+        let (user, raised) = if checked.is_verified || self.identity.trusts_addresses() {
+            self.promote_listed(user).await?
+        } else {
+            (user, None)
+        };
         if !user.rights.active {
             return Err(AccountError::Refused);
         }

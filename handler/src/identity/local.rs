@@ -86,7 +86,7 @@ impl Identity for LocalAccounts {
             })
             .await?;
         let user = user.filter(|_| is_right).ok_or(IdentityError::WrongCredentials)?;
-        Ok(Checked { account: AccountId(user.to_string()), is_verified: true })
+        Ok(Checked { account: AccountId(user.to_string()), is_verified: false })
     }
 
     async fn find(&self, email: &str) -> Result<Option<AccountId>, IdentityError> {
