@@ -267,5 +267,9 @@ fn core_of(package: Package, options: HostOptions, own: &Path) -> Core {
 
 /// Redirects are shown to the test, not followed.
 fn client() -> reqwest::Client {
-    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap()
+    reqwest::Client::builder()
+        .timeout(PATIENCE)
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap()
 }

@@ -35,7 +35,7 @@ pub fn stderr(output: &Output) -> String {
 /// A serving process; killed when the test ends.
 pub struct Serving {
     pub url: String,
-    client: Client,
+    pub client: Client,
     lines: std::sync::mpsc::Receiver<String>,
     pub child: Child,
 }
@@ -51,14 +51,18 @@ impl Serving {
         let mut child =
             command.env("VITRINE_LISTEN", "127.0.0.1:0").stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        // Its lines must go somewhere, or it would wait for a full pipe.
+        let (say, heard) = std::sync::mpsc::channel();
         let url = lines
             .by_ref()
             .map_while(Result::ok)
-            .find_map(|line| Some(line.trim().strip_suffix('/')?.to_owned()))
-            .filter(|url| url.starts_with("http://"))
+            .find_map(|line| {
+                let url = line.trim().strip_suffix('/').filter(|url| url.starts_with("http://"));
+                let url = url.map(str::to_owned);
+                say.send(line).unwrap();
+                url
+            })
             .expect("a server tells where it listens");
-        // Its further lines must go somewhere, or it would wait for a full pipe.
-        let (say, heard) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 // Nobody may be listening any more.
@@ -84,6 +88,13 @@ impl Serving {
     /// Waits for a line with this text on its stdout.
     pub fn until_it_says(&self, text: &str) {
         while !self.lines.recv().expect("it still runs").contains(text) {}
+    }
+
+    /// Ends it, and gives every line that it has said since the last one waited for.
+    pub fn end(mut self) -> Vec<String> {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.lines.iter().collect()
     }
 }
 
