@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use futures_util::FutureExt as _;
 use moka::Expiry;
 use moka::future::Cache as Slots;
 use xxhash_rust::xxh3::xxh3_64;
@@ -156,11 +157,22 @@ impl Cache {
         }
     }
 
+    /// The answer to a question if it is kept and counts, and nobody has to wait for it.
+    pub fn at_hand(&self, question: &Question) -> Option<Reply> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let now = self.arrival();
+        if known.gate(now) == Gate::Ask {
+            return None;
+        }
+        let kept = self.slots.get(question).now_or_never()??;
+        let answer = kept.answer.filter(|answer| known.counts(&answer.tags))?;
+        count(&self.counters.hits);
+        Some(Reply { answer, outcome: Outcome::Hit })
+    }
+
     /// The answer to a question: one that is kept and counts, else a loaded one.
     pub async fn answer(&self, question: &Question) -> Result<Reply, Arc<StoreError>> {
-        let now = self.now();
-        let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-        self.asked_at_ms.store(now_ms, Ordering::Relaxed);
+        let now = self.arrival();
         // Known on arrival: a load that began before a write was answered here may bring an
         // older answer, and this caller must not take it.
         let mut known = self.known();
@@ -217,6 +229,17 @@ impl Cache {
     /// Whether the store is being asked or left alone.
     pub fn breaker(&self) -> BreakerState {
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner).state()
+    }
+
+    /// The moment a reader comes.
+    fn arrival(&self) -> Moment {
+        let now = self.now();
+        let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        // Written to once a millisecond at the most: all threads read here.
+        if self.asked_at_ms.load(Ordering::Relaxed) != now_ms {
+            self.asked_at_ms.store(now_ms, Ordering::Relaxed);
+        }
+        now
     }
 
     fn now(&self) -> Moment {

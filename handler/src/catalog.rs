@@ -15,6 +15,7 @@ mod page_query;
 mod product;
 mod product_input;
 mod product_patch;
+pub mod query_string;
 mod relevance;
 mod text;
 mod words;

@@ -2,13 +2,13 @@
 //!
 //! There is one table of routes, [`routes`], and one warp filter that takes a request apart
 //! and looks there. A filter a route would do, but each one that does not match costs about
-//! 50 ns and answers a wrong method with what the next one says of the path. Readers of the
-//! catalogue do not even pass that filter: it copies what it takes out of a request, a
-//! microsecond in eight.
+//! 50 ns and answers a wrong method with what the next one says of the path. A reader whose
+//! answer is at hand does not even pass that filter, see `catalogue`.
 
 mod accept;
 mod auth;
 pub mod body;
+mod catalogue;
 mod people;
 pub mod problem;
 mod products;
@@ -27,15 +27,11 @@ use tracing::{Instrument as _, Span};
 use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::filters::path::FullPath;
-use warp::http::{HeaderMap, Method, Request, StatusCode};
+use warp::http::{HeaderMap, Method, StatusCode};
 use warp::reply::Response;
 
 use crate::app::App;
-use crate::cache::answer::Answer;
-use crate::catalog::CategoryId;
 use crate::host::Function;
-use crate::question::Question;
-use accept::ListForm;
 use auth::Peer;
 use body::Body;
 pub use problem::ApiError;
@@ -60,30 +56,10 @@ pub fn filter(app: &Arc<App>) -> BoxedFilter<(Response,)> {
             |method, path: FullPath, query: String, headers, peer, body, app: Arc<App>| async move {
                 let (path, query) = (path.as_str(), query.as_str());
                 let ask = Ask { method: &method, path, query, headers: &headers, peer };
-                ask.respond(&app, Some(body)).await
+                ask.respond(&app, body).await
             },
         )
         .boxed()
-}
-
-/// Whether a request reads the catalogue, so that [`answer_reader`] may answer it.
-fn reads_the_catalogue<B>(request: &Request<B>) -> bool {
-    match routes::find(request.method(), request.uri().path()) {
-        Lookup::Found(found) => found.endpoint.is_catalogue(),
-        Lookup::OtherMethods(_) | Lookup::Nothing => false,
-    }
-}
-
-/// Answers a request without taking it apart.
-async fn answer_reader<B>(request: Request<B>, app: Arc<App>) -> Response {
-    let ask = Ask {
-        method: request.method(),
-        path: request.uri().path(),
-        query: request.uri().query().unwrap_or_default(),
-        headers: request.headers(),
-        peer: None,
-    };
-    ask.respond(&app, None).await
 }
 
 /// A request without its body.
@@ -93,12 +69,11 @@ struct Ask<'a> {
     path: &'a str,
     query: &'a str,
     headers: &'a HeaderMap,
-    /// Known where a body may come.
     peer: Option<Peer>,
 }
 
 impl Ask<'_> {
-    async fn respond(&self, app: &App, body: Option<Body>) -> Response {
+    async fn respond(&self, app: &App, body: Body) -> Response {
         let answered = match self.invocation(app) {
             None => self.try_answer(app, body).await,
             Some(span) => self.try_answer(app, body).instrument(span).await,
@@ -116,8 +91,7 @@ impl Ask<'_> {
         Some(tracing::info_span!("invocation", invocation.id = id))
     }
 
-    async fn try_answer(&self, app: &App, body: Option<Body>) -> Result<Response, ApiError> {
-        let body = body.unwrap_or_default();
+    async fn try_answer(&self, app: &App, body: Body) -> Result<Response, ApiError> {
         if let (Some(functions), &Method::POST) = (&app.functions, self.method)
             && let Some(function) = Function::at(self.path)
         {
@@ -129,37 +103,12 @@ impl Ask<'_> {
             Lookup::OtherMethods(methods) => return Err(ApiError::MethodNotAllowed(methods)),
             Lookup::Nothing => return Err(ApiError::NotFound),
         };
-        if endpoint.is_catalogue() && endpoint != Endpoint::ListProducts {
-            // Each of these answers in JSON alone. Whoever asks how we are gets an answer
-            // whatever it says that it takes.
-            accept::json(self.headers)?;
-        }
         match endpoint {
             // Hosts and probes add parameters of their own to these three.
             Endpoint::Home => Ok(system::home()),
             Endpoint::Health => Ok(system::health()),
             Endpoint::Ready => Ok(system::ready(app).await),
-            Endpoint::ListProducts => match accept::list(self.headers)? {
-                ListForm::Page => {
-                    let question = products::page(self.query)?;
-                    self.ask(app, question, products::no_page).await
-                }
-                form => {
-                    let (store, streams) = (Arc::clone(&app.store), Arc::clone(&app.streams));
-                    stream::list(store, streams, self.query, form).await
-                }
-            },
-            Endpoint::GetProduct => {
-                products::no_parameters(self.query)?;
-                let question = products::product(parameter)?;
-                self.ask(app, question, products::no_product).await
-            }
-            Endpoint::ListCategories => self.ask_plain(app, Question::Categories).await,
-            Endpoint::CategoryCount => self.ask_plain(app, Question::CategoryCounts).await,
-            Endpoint::CategoryName => {
-                let id: CategoryId = products::category_id(self.query)?;
-                self.ask(app, Question::CategoryName(id), products::no_page).await
-            }
+            _ if endpoint.is_catalogue() => self.read(app, endpoint, parameter).await,
             _ => self.answer_somebody(app, endpoint, parameter, body).await,
         }
     }
@@ -204,26 +153,6 @@ impl Ask<'_> {
             Endpoint::UpdateUser => people::update(app, headers, parameter, body).await,
             Endpoint::Stats => stats::show(app, headers).await,
             _ => Err(ApiError::NotFound),
-        }
-    }
-
-    async fn ask_plain(&self, app: &App, question: Question) -> Result<Response, ApiError> {
-        products::no_parameters(self.query)?;
-        self.ask(app, question, |_| ApiError::NotFound).await
-    }
-
-    /// The cache's answer as a response, or what its absence means.
-    async fn ask(
-        &self,
-        app: &App,
-        question: Question,
-        absent: fn(&Question) -> ApiError,
-    ) -> Result<Response, ApiError> {
-        let reply = app.cache.answer(&question).await?;
-        if Answer::is_found(&reply.answer) {
-            Ok(respond::answer(&reply, self.headers).await)
-        } else {
-            Err(absent(&question))
         }
     }
 }

@@ -85,6 +85,15 @@ impl Answer {
         }
     }
 
+    /// The body in this encoding, unless nobody has asked for it before.
+    pub fn body_at_hand(&self, encoding: Encoding) -> Option<Bytes> {
+        match encoding {
+            Encoding::Identity => self.identity.clone(),
+            Encoding::Gzip => self.gzip.get().cloned(),
+            Encoding::Brotli => self.brotli.get().cloned(),
+        }
+    }
+
     /// The body in this encoding; compressed once, off the threads that serve, and kept.
     pub async fn body(&self, encoding: Encoding) -> Bytes {
         let identity = self.identity.clone().unwrap_or_default();

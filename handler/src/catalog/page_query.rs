@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use super::{Asin, CategoryId, Filter, Invalid, Money, Stars, Words, cursor};
+use super::{Asin, CategoryId, Filter, Invalid, Money, Stars, Words, cursor, query_string};
 
 /// One page of the catalogue: which products, in which order, from where on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -207,7 +207,10 @@ impl PageQuery {
     /// What a cursor is bound to: the same text for every page of one list.
     pub(super) fn list_name(&self) -> String {
         let category = self.category.map_or(0, CategoryId::get);
-        let mut name = format!("products/{category}/{}", self.sort.word());
+        let mut name = String::with_capacity(64);
+        // Writing into a String cannot fail.
+        let _ = write!(name, "products/{category}/");
+        name.push_str(self.sort.word());
         if !self.is_plain() {
             name.push('?');
             self.filter.write_parameters(&mut name);
@@ -250,7 +253,7 @@ fn place(name: &str) -> Option<usize> {
 fn parameters(raw: &str) -> (Given<'_>, Vec<Invalid>) {
     let mut given = Given::default();
     let mut faults = Vec::new();
-    for (name, value) in form_urlencoded::parse(raw.as_bytes()) {
+    for (name, value) in query_string::parameters(raw) {
         if IGNORED.contains(&name.as_ref()) {
             continue;
         }

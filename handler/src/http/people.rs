@@ -18,7 +18,7 @@ use super::body::Body;
 use super::problem::ApiError;
 use super::{respond, writes};
 use crate::app::App;
-use crate::catalog::{Given, Invalid, JsonObject, Limit};
+use crate::catalog::{Given, Invalid, JsonObject, Limit, query_string};
 use crate::identity::accounts::{SignUp, SignedIn};
 use crate::identity::limits::{Attempt, RetryAfter};
 use crate::store::StoreError;
@@ -226,7 +226,7 @@ pub(super) async fn list(
 
 fn page(raw_query: &str) -> Result<(Limit, Option<Uuid>), Vec<Invalid>> {
     let (mut limit, mut after, mut faults) = (None, None, Vec::new());
-    for (name, value) in form_urlencoded::parse(raw_query.as_bytes()) {
+    for (name, value) in query_string::parameters(raw_query) {
         match name.as_ref() {
             "code" | "clientId" => {}
             "limit" if limit.is_none() => match Limit::parse(&value) {

@@ -3,7 +3,7 @@
 use percent_encoding::percent_decode_str;
 
 use super::problem::ApiError;
-use crate::catalog::{Asin, CategoryId, Invalid, PageQuery};
+use crate::catalog::{Asin, CategoryId, Invalid, PageQuery, query_string};
 use crate::question::Question;
 
 /// `GET /products`
@@ -24,7 +24,7 @@ pub(super) fn asin(segment: &str) -> Result<Asin, Invalid> {
 /// `GET /category/name?category_id=`
 pub(super) fn category_id(raw_query: &str) -> Result<CategoryId, Invalid> {
     let mut given = None;
-    for (name, value) in form_urlencoded::parse(raw_query.as_bytes()) {
+    for (name, value) in query_string::parameters(raw_query) {
         match name.as_ref() {
             "code" | "clientId" => {}
             "category_id" if given.is_none() => given = Some(value),
@@ -37,7 +37,7 @@ pub(super) fn category_id(raw_query: &str) -> Result<CategoryId, Invalid> {
 
 /// Refuses whatever is given to a route that has no parameters.
 pub(super) fn no_parameters(raw_query: &str) -> Result<(), Invalid> {
-    form_urlencoded::parse(raw_query.as_bytes())
+    query_string::parameters(raw_query)
         .find(|(name, _)| !matches!(name.as_ref(), "code" | "clientId"))
         .map_or(Ok(()), |(name, _)| Err(unknown(&name)))
 }
@@ -48,18 +48,13 @@ fn unknown(name: &str) -> Invalid {
     Invalid::new("query", format!("there is no parameter `{name}`"))
 }
 
-/// A list is absent only if its category is.
-pub(super) fn no_page(question: &Question) -> ApiError {
-    let category = match question {
-        Question::Page(query) => query.category,
-        Question::CategoryName(id) => Some(*id),
-        _ => None,
-    };
-    category.map_or(ApiError::NotFound, |id| ApiError::UnknownCategory(id.get()))
-}
-
-pub(super) fn no_product(question: &Question) -> ApiError {
+/// What it means that there is no answer to a question. A list is absent only if its category
+/// is.
+pub(super) fn absent(question: &Question) -> ApiError {
     match question {
+        Question::Page(PageQuery { category: Some(id), .. }) | Question::CategoryName(id) => {
+            ApiError::UnknownCategory(id.get())
+        }
         Question::Product(asin) => ApiError::NoSuchProduct(asin.to_string()),
         _ => ApiError::NotFound,
     }

@@ -1,9 +1,11 @@
 //! Answers as responses.
 
 use std::borrow::Cow;
+use std::io::Write as _;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytes::Bytes;
 use serde::Serialize;
 use warp::http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LINK, VARY,
@@ -27,35 +29,52 @@ pub(super) const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-coun
 const SEARCH_INDEXED: HeaderName = HeaderName::from_static("x-search-indexed");
 /// Of an answer, those that hyper adds included: room is made once.
 const HEADERS_MAX: usize = 14;
+/// Of an id that is made here: 16 digits, a hyphen, at most 16 digits.
+const REQUEST_ID_BYTES: usize = 33;
 /// Longer ones are replaced: an id goes into logs.
 const REQUEST_ID_MAX: usize = 128;
 
 /// A cached answer; 304 and no body if the client has it.
 pub(super) async fn answer(reply: &Reply, asked: &HeaderMap) -> Response {
-    let answer = &reply.answer;
-    let accepted = list(asked, &ACCEPT_ENCODING);
-    let encoding = Encoding::choose(accepted.as_deref(), answer.bytes());
-    let is_known = asked
-        .get_all(IF_NONE_MATCH)
-        .iter()
-        .any(|value| value.to_str().is_ok_and(|tags| answer.is_named_by(tags)));
+    let encoding = encoding(reply, asked);
+    let body = if is_known(reply, asked) { None } else { Some(reply.answer.body(encoding).await) };
+    cached(reply, encoding, body)
+}
 
-    let mut response = if is_known {
-        let mut response = Response::new(warp::hyper::body::Bytes::new().into());
+/// The same, unless the body has yet to be compressed.
+pub(super) fn at_hand(reply: &Reply, asked: &HeaderMap) -> Option<Response> {
+    let encoding = encoding(reply, asked);
+    let body =
+        if is_known(reply, asked) { None } else { Some(reply.answer.body_at_hand(encoding)?) };
+    Some(cached(reply, encoding, body))
+}
+
+fn encoding(reply: &Reply, asked: &HeaderMap) -> Encoding {
+    let accepted = list(asked, &ACCEPT_ENCODING);
+    Encoding::choose(accepted.as_deref(), reply.answer.bytes())
+}
+
+fn is_known(reply: &Reply, asked: &HeaderMap) -> bool {
+    let mut tags = asked.get_all(IF_NONE_MATCH).iter();
+    tags.any(|value| value.to_str().is_ok_and(|tags| reply.answer.is_named_by(tags)))
+}
+
+/// An answer with this body; without one the client has it.
+fn cached(reply: &Reply, encoding: Encoding, body: Option<Bytes>) -> Response {
+    let answer = &reply.answer;
+    let is_known = body.is_none();
+    let mut response = Response::new(body.unwrap_or_default().into());
+    if is_known {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
-        response.headers_mut().reserve(HEADERS_MAX);
-        response
-    } else {
-        let mut response = Response::new(answer.body(encoding).await.into());
-        let headers = response.headers_mut();
-        headers.reserve(HEADERS_MAX);
+    }
+    let headers = response.headers_mut();
+    headers.reserve(HEADERS_MAX);
+    if !is_known {
         headers.insert(CONTENT_TYPE, JSON);
         if let Some(name) = encoding.header() {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static(name));
         }
-        response
-    };
-    let headers = response.headers_mut();
+    }
     // On a 304 too: the body does not hold them, so they may have changed all the same.
     if let Some(total) = &answer.total {
         headers.insert(TOTAL_COUNT, total.clone());
@@ -98,7 +117,7 @@ pub(super) fn written_json(body: Vec<u8>, status: StatusCode) -> Response {
 
 /// What was asked for is done, and there is nothing to say.
 pub(super) fn nothing() -> Response {
-    let mut response = Response::new(warp::hyper::body::Bytes::new().into());
+    let mut response = Response::new(Bytes::new().into());
     *response.status_mut() = StatusCode::NO_CONTENT;
     response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
     response
@@ -121,7 +140,9 @@ fn new_request_id() -> HeaderValue {
     });
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    HeaderValue::try_from(format!("{}-{number:x}", *PROCESS)).expect("digits and a hyphen")
+    let mut id = Vec::with_capacity(REQUEST_ID_BYTES);
+    write!(id, "{}-{number:x}", *PROCESS).expect("a vector takes whatever it is given");
+    HeaderValue::from_maybe_shared(Bytes::from(id)).expect("digits and a hyphen")
 }
 
 fn status(outcome: Outcome) -> HeaderValue {

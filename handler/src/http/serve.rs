@@ -1,13 +1,11 @@
 //! The accept loop: HTTP/1.1 on hyper, with limits that warp's own server lacks.
 
-use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, ready};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
 use futures_util::future::Either;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -22,6 +20,7 @@ use tokio::time::{sleep, timeout};
 use tokio_io_timeout::TimeoutStream;
 
 use super::auth::Peer;
+use super::catalogue;
 use crate::app::App;
 
 /// Connections at once. More wait in the system's queue.
@@ -63,14 +62,14 @@ pub async fn serve(listener: TcpListener, app: App, stop: impl Future<Output = (
     let app = Arc::new(app);
     let filter = TowerToHyperService::new(warp::service(super::filter(&app)));
     let answer = move |request: Request<Incoming>, peer: SocketAddr| {
-        if super::reads_the_catalogue(&request) {
-            let answer = super::answer_reader(request, Arc::clone(&app));
-            Either::Left(answer.map(Ok::<_, Infallible>))
-        } else {
-            let mut request = with_path(request);
-            request.extensions_mut().insert(Peer(peer));
-            Either::Right(filter.call(request))
+        if let Some(response) = catalogue::at_hand(&request, &app) {
+            return Either::Left(ready(Ok(response)));
         }
+        let mut request = with_path(request);
+        request.extensions_mut().insert(Peer(peer));
+        // The server moves the future of each request: a large one would cost those who are
+        // answered at once.
+        Either::Right(Box::pin(filter.call(request)))
     };
     tokio::pin!(stop);
     loop {

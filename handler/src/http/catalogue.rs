@@ -1,0 +1,94 @@
+//! The catalogue's readers.
+//!
+//! Most of them ask for what is kept, and get it before warp sees them: its filter copies what
+//! it takes out of a request, and a future that can wait is moved several times, both of
+//! which takes longer than the answer itself.
+
+use std::sync::Arc;
+
+use warp::http::Request;
+use warp::reply::Response;
+
+use super::accept::{self, ListForm};
+use super::problem::ApiError;
+use super::routes::{self, Endpoint, Found, Lookup};
+use super::{Ask, products, respond, stream};
+use crate::app::App;
+use crate::question::Question;
+
+/// What a reader wants.
+enum Wanted {
+    /// A finished answer.
+    Answer(Question),
+    /// A whole list, in a form that it can go out in piece by piece.
+    Stream(ListForm),
+}
+
+/// The response to a request whose answer is kept, counts and has its body ready.
+///
+/// Whatever else there is to say of a request, its errors included, is for [`super::filter`].
+pub(super) fn at_hand<B>(request: &Request<B>, app: &App) -> Option<Response> {
+    let ask = Ask {
+        method: request.method(),
+        path: request.uri().path(),
+        query: request.uri().query().unwrap_or_default(),
+        headers: request.headers(),
+        peer: None,
+    };
+    let Lookup::Found(Found { endpoint, parameter }) = routes::find(ask.method, ask.path) else {
+        return None;
+    };
+    if !endpoint.is_catalogue() {
+        return None;
+    }
+    let Ok(Wanted::Answer(question)) = ask.wanted(endpoint, parameter) else { return None };
+    let reply = app.cache.at_hand(&question).filter(|reply| reply.answer.is_found())?;
+    let mut response = respond::at_hand(&reply, ask.headers)?;
+    respond::identify(&mut response, ask.headers);
+    Some(response)
+}
+
+impl Ask<'_> {
+    /// Answers a reader, however long it takes.
+    pub(super) async fn read(
+        &self,
+        app: &App,
+        endpoint: Endpoint,
+        parameter: &str,
+    ) -> Result<Response, ApiError> {
+        match self.wanted(endpoint, parameter)? {
+            Wanted::Stream(form) => {
+                let (store, streams) = (Arc::clone(&app.store), Arc::clone(&app.streams));
+                stream::list(store, streams, self.query, form).await
+            }
+            Wanted::Answer(question) => {
+                let reply = app.cache.answer(&question).await?;
+                if !reply.answer.is_found() {
+                    return Err(products::absent(&question));
+                }
+                Ok(respond::answer(&reply, self.headers).await)
+            }
+        }
+    }
+
+    fn wanted(&self, endpoint: Endpoint, parameter: &str) -> Result<Wanted, ApiError> {
+        if endpoint == Endpoint::ListProducts {
+            return match accept::list(self.headers)? {
+                ListForm::Page => Ok(Wanted::Answer(products::page(self.query)?)),
+                form => Ok(Wanted::Stream(form)),
+            };
+        }
+        // Each of the others answers in JSON alone.
+        accept::json(self.headers)?;
+        if endpoint != Endpoint::CategoryName {
+            products::no_parameters(self.query)?;
+        }
+        Ok(Wanted::Answer(match endpoint {
+            Endpoint::GetProduct => products::product(parameter)?,
+            Endpoint::ListCategories => Question::Categories,
+            Endpoint::CategoryName => Question::CategoryName(products::category_id(self.query)?),
+            Endpoint::CategoryCount => Question::CategoryCounts,
+            _ => return Err(ApiError::NotFound),
+        }))
+    }
+}
