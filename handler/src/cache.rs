@@ -14,12 +14,13 @@ pub mod versions;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::FutureExt as _;
 use moka::Expiry;
 use moka::future::Cache as Slots;
+use tokio::time::Instant;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::question::Question;
@@ -96,6 +97,9 @@ pub struct Counters {
 
 /// How long the store may take. Joiners wait on it.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// How long it may take to tell the versions, a row each for a few hundred categories: readers
+/// of kept answers wait for it, and are better served with an older one than later.
+const ASK_DEADLINE: Duration = Duration::from_secs(2);
 /// DESIGN 4.10: without a reader for so long nobody polls; the next one asks first.
 const IDLE: Duration = Duration::from_mins(5);
 /// Joins of a load that turn out too old before a caller loads for itself.
@@ -110,10 +114,17 @@ pub struct Cache {
     slots: Slots<Question, Slot, foldhash::fast::RandomState>,
     breaker: Mutex<Breaker>,
     /// One question for the versions at a time; the others wait for its answer.
-    asking: tokio::sync::Mutex<()>,
+    asking: tokio::sync::Mutex<Asked>,
     /// When a reader came last.
     asked_at_ms: AtomicU64,
     counters: Counters,
+}
+
+/// What came of the last question for the versions.
+#[derive(Debug, Default)]
+struct Asked {
+    /// When it failed and why: whoever was waiting by then need not ask again.
+    failed: Option<(Moment, Arc<StoreError>)>,
 }
 
 /// What lies under a question.
@@ -158,16 +169,20 @@ impl Cache {
     }
 
     /// The answer to a question if it is kept and counts, and nobody has to wait for it.
+    /// Whoever gives it calls [`Cache::count_hit`].
     pub fn at_hand(&self, question: &Question) -> Option<Reply> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let now = self.arrival();
-        if known.gate(now) == Gate::Ask {
+        let known = self.known();
+        if known.gate(self.arrival()) == Gate::Ask {
             return None;
         }
         let kept = self.slots.get(question).now_or_never()??;
         let answer = kept.answer.filter(|answer| known.counts(&answer.tags))?;
-        count(&self.counters.hits);
         Some(Reply { answer, outcome: Outcome::Hit })
+    }
+
+    /// An answer that was at hand has been given.
+    pub fn count_hit(&self) {
+        count(&self.counters.hits);
     }
 
     /// The answer to a question: one that is kept and counts, else a loaded one.
@@ -256,23 +271,35 @@ impl Cache {
 
     /// Makes what is known young enough to be used.
     async fn refresh(&self) -> Result<(), Arc<StoreError>> {
-        let _turn = self.asking.lock().await;
+        let arrived = self.now();
+        let mut asked = match self.breaker() {
+            BreakerState::Closed => self.asking.lock().await,
+            // One tries whether the store has come back; nobody is kept waiting for it.
+            BreakerState::Open => self.asking.try_lock().map_err(|_| Arc::new(left_alone()))?,
+        };
         // Whoever had the turn before has asked for us too.
-        match self.known().gate(self.now()) {
-            Gate::Open => Ok(()),
-            Gate::Ask => self.ask().await.map_err(Arc::new),
+        if self.known().gate(self.now()) == Gate::Open {
+            return Ok(());
         }
+        if let Some((at, error)) = &asked.failed
+            && *at >= arrived
+        {
+            return Err(Arc::clone(error));
+        }
+        let answered = self.ask().await.map_err(Arc::new);
+        asked.failed = answered.as_ref().err().map(|error| (self.now(), Arc::clone(error)));
+        answered
     }
 
     async fn ask(&self) -> Result<(), StoreError> {
         let (known, sent) = (self.known(), self.now());
         count(&self.counters.asks);
-        let mut versions = self.guarded(self.origin.versions()).await?;
+        let mut versions = self.guarded(ASK_DEADLINE, self.origin.versions()).await?;
         let lost = known.lost_in(&versions);
         if !lost.is_empty() {
             count(&self.counters.restores);
             tracing::warn!(rows = lost.len(), "the database has gone back to an earlier state");
-            versions = self.guarded(self.origin.raise(&lost)).await?;
+            versions = self.guarded(DEADLINE, self.origin.raise(&lost)).await?;
         }
         self.known.write().unwrap_or_else(PoisonError::into_inner).heard(sent, &versions);
         Ok(())
@@ -308,7 +335,7 @@ impl Cache {
 
     async fn load(&self, question: &Question, known: &Known) -> Result<Answer, StoreError> {
         count(&self.counters.loads);
-        let answer = self.guarded(self.origin.load(question, known)).await?;
+        let answer = self.guarded(DEADLINE, self.origin.load(question, known)).await?;
         // A version that nobody has told us of yet: others must not fall behind it.
         self.publish(&answer.tags.iter().map(|tag| (tag.row, tag.version)).collect());
         Ok(answer)
@@ -329,13 +356,14 @@ impl Cache {
     /// Asks the store unless it is being left alone, within a deadline.
     async fn guarded<T>(
         &self,
+        deadline: Duration,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let breaker = || self.breaker.lock().unwrap_or_else(PoisonError::into_inner);
         if !breaker().lets_through(self.now()) {
-            return Err(StoreError::Unreachable("the store is left alone for a second".into()));
+            return Err(left_alone());
         }
-        let result = match tokio::time::timeout(DEADLINE, call).await {
+        let result = match tokio::time::timeout(deadline, call).await {
             Ok(result) => result,
             Err(late) => Err(StoreError::Unreachable(late.into())),
         };
@@ -354,7 +382,12 @@ struct Life {
 }
 
 impl Expiry<Question, Slot> for Life {
-    fn expire_after_create(&self, question: &Question, _: &Slot, _: Instant) -> Option<Duration> {
+    fn expire_after_create(
+        &self,
+        question: &Question,
+        _: &Slot,
+        _: std::time::Instant,
+    ) -> Option<Duration> {
         let share = xxh3_64(question.name().as_bytes()) % 2_001;
         let tenths = u32::try_from(share).unwrap_or(0);
         Some(self.ttl * 9 / 10 + self.ttl / 10 * tenths / 1_000)
@@ -364,11 +397,15 @@ impl Expiry<Question, Slot> for Life {
         &self,
         question: &Question,
         slot: &Slot,
-        updated_at: Instant,
+        updated_at: std::time::Instant,
         _: Option<Duration>,
     ) -> Option<Duration> {
         self.expire_after_create(question, slot, updated_at)
     }
+}
+
+fn left_alone() -> StoreError {
+    StoreError::Unreachable("the store is left alone for a second".into())
 }
 
 fn count(counter: &AtomicU64) {

@@ -22,6 +22,7 @@ struct Held {
     version: AtomicI64,
     loads: AtomicU64,
     is_away: AtomicBool,
+    hangs: AtomicBool,
     may_load: Semaphore,
     loading: Semaphore,
 }
@@ -32,6 +33,7 @@ impl Held {
             version: AtomicI64::new(1),
             loads: AtomicU64::new(0),
             is_away: AtomicBool::new(false),
+            hangs: AtomicBool::new(false),
             may_load: Semaphore::new(Semaphore::MAX_PERMITS),
             loading: Semaphore::new(0),
         })
@@ -57,6 +59,9 @@ impl Held {
 #[async_trait]
 impl Origin for Held {
     async fn versions(&self) -> Result<Arc<Versions>, StoreError> {
+        if self.hangs.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         Ok(Arc::new(HashMap::from([(Row::CATALOGUE, self.check()?)])))
     }
 
@@ -207,4 +212,52 @@ async fn what_was_kept_before_a_restore_is_not_served_after_it() {
     assert_ne!(after.answer.etag(IDENTITY), before.answer.etag(IDENTITY));
     assert_eq!(held.version.load(Ordering::SeqCst), 6, "above all that was ever seen, once");
     assert_eq!(cache.counters().restores.load(Ordering::Relaxed), 1);
+}
+
+/// With nobody who polls: what is known gets too old, and then nothing is at hand.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_at_hand_that_was_not_asked_about_within_the_bound() {
+    let held = Held::new();
+    let cache = cache(&held);
+    assert!(cache.at_hand(&Question::Categories).is_none());
+    ask(&cache).await;
+    tokio::time::advance(Duration::from_millis(999)).await;
+    assert!(cache.at_hand(&Question::Categories).is_some());
+    held.write();
+    tokio::time::advance(Duration::from_millis(1)).await;
+    assert!(cache.at_hand(&Question::Categories).is_none());
+    assert_eq!(ask(&cache).await.0, "2");
+}
+
+/// A store that takes questions and answers none: readers of what is kept wait for one of
+/// them at the most, and once it is left alone for none.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_hangs_does_not_take_the_kept_answers_with_it() {
+    let held = Held::new();
+    let cache = cache(&held);
+    ask(&cache).await;
+    held.hangs.store(true, Ordering::SeqCst);
+    for round in 0..8 {
+        tokio::time::advance(LIMITS.staleness).await;
+        let began = tokio::time::Instant::now();
+        let readers: Vec<_> = (0..20)
+            .map(|_| {
+                let cache = Arc::clone(&cache);
+                tokio::spawn(async move {
+                    let (body, outcome) = ask(&cache).await;
+                    assert!(body == "1" && matches!(outcome, Outcome::Stale(_)));
+                    tokio::time::Instant::now()
+                })
+            })
+            .collect();
+        let mut waited = Vec::new();
+        for reader in readers {
+            waited.push(reader.await.unwrap() - began);
+        }
+        waited.sort_unstable();
+        assert!(waited[19] <= Duration::from_secs(2), "round {round}: {waited:?}");
+        if round > 3 {
+            assert_eq!(waited[18], Duration::ZERO, "round {round}: one tries, the others go on");
+        }
+    }
 }

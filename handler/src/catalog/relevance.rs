@@ -12,18 +12,21 @@ use super::Words;
 /// The more of a title the words make up and the earlier they stand in it, the lower.
 ///
 /// The number of words of the title, and for each word searched for how many stand before
-/// it. A word of several parts counts where its first part stands.
-pub fn rank(title: &str, words: &Words) -> u16 {
+/// it. A word of several parts counts where its first part stands. `None` if a word is not
+/// in the title.
+pub fn rank(title: &str, words: &Words) -> Option<u16> {
     let title = folded(title);
     let parts: Vec<&str> = title.split(' ').filter(|part| !part.is_empty()).collect();
     let place = |word: &str| {
         let word = folded(word);
-        let first = word.split(' ').find(|part| !part.is_empty());
-        let place = first.and_then(|first| parts.iter().position(|part| *part == first));
-        place.unwrap_or(parts.len())
+        match word.split(' ').find(|part| !part.is_empty()) {
+            Some(first) => parts.iter().position(|part| *part == first),
+            // Signs alone are in every title.
+            None => Some(parts.len()),
+        }
     };
-    let rank = words.iter().map(place).sum::<usize>() + parts.len();
-    u16::try_from(rank).unwrap_or(u16::MAX)
+    let places = words.iter().map(place).sum::<Option<usize>>()?;
+    Some(u16::try_from(places + parts.len()).unwrap_or(u16::MAX))
 }
 
 /// Lower case without marks on its letters, a space for whatever is no letter or digit.
@@ -60,6 +63,7 @@ mod tests {
     fn marks_capitals_and_parts_make_no_difference() {
         let words = Words::parse("café t-shirt").unwrap();
         assert_eq!(rank("CAFE T-SHIRT", &words), rank("Café, t shirt", &words));
-        assert_eq!(rank("", &words), 0);
+        assert_eq!(rank("", &words), None);
+        assert_eq!(rank("A t-shirt", &words), None);
     }
 }

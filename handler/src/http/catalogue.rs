@@ -45,6 +45,7 @@ pub(super) fn at_hand<B>(request: &Request<B>, app: &App) -> Option<Response> {
     let reply = app.cache.at_hand(&question).filter(|reply| reply.answer.is_found())?;
     let mut response = respond::at_hand(&reply, ask.headers)?;
     respond::identify(&mut response, ask.headers);
+    app.cache.count_hit();
     Some(response)
 }
 

@@ -12,7 +12,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream::poll_fn;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
+use tracing::Instrument as _;
 use warp::Reply as _;
 use warp::http::HeaderValue;
 use warp::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, VARY};
@@ -28,6 +29,8 @@ use crate::store::{Page, Store, StoreError};
 const STREAMS_MAX: usize = 2;
 /// How long a page may take to be read.
 const PAGE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a store that has no time is left alone.
+const BUSY_PAUSE: Duration = Duration::from_millis(200);
 /// How long a client may take for a page's worth of bytes before its place is given away.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -75,13 +78,14 @@ pub(super) async fn list(
     streams.begun.fetch_add(1, Ordering::Relaxed);
     let total = first.total;
     let (send, chunks) = mpsc::channel(1);
-    tokio::spawn(async move {
+    let streaming = async move {
         let work = Stream { store, query, form, send, _place: place };
         if let Err(cause) = work.run(first).await {
             streams.cut.fetch_add(1, Ordering::Relaxed);
             tracing::warn!("a stream was cut short: {cause}");
         }
-    });
+    };
+    tokio::spawn(streaming.in_current_span());
     let mut response = warp::reply::stream(body(chunks)).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(form.content_type()));
@@ -95,8 +99,18 @@ pub(super) async fn list(
     Ok(response)
 }
 
+/// A page of the list. A store that has no time is asked again for a while: a stream that
+/// has begun can only be cut.
 async fn read(store: &dyn Store, query: &PageQuery) -> Result<Option<Page>, StoreError> {
-    let read = timeout(PAGE_TIMEOUT, store.page(query)).await;
+    let reading = async {
+        loop {
+            match store.page(query).await {
+                Err(StoreError::Busy) => sleep(BUSY_PAUSE).await,
+                read => return read,
+            }
+        }
+    };
+    let read = timeout(PAGE_TIMEOUT, reading).await;
     Ok(read.map_err(|late| StoreError::Unreachable(late.into()))??.value)
 }
 

@@ -96,6 +96,11 @@ impl SqliteStore {
         if loading { Ok(()) } else { self.make_indexes().await }
     }
 
+    /// Gives back the memory that writing has taken.
+    pub async fn shrink(&self) -> Result<(), StoreError> {
+        self.writer.shrink().await
+    }
+
     /// Brings the search index a step nearer to the products; tells whether another step is
     /// due. Rests while a load goes on, so that no import ever waits for it.
     pub async fn index_search(&self) -> Result<bool, StoreError> {

@@ -137,8 +137,12 @@ fn stretch(
         last_match = Some((id, asin));
         // And one that was moved is still found where it was.
         let is_here = query.category.is_none_or(|category| product_rows::is_in(row, category));
-        if is_here && product_rows::passes(row, &query.filter)? {
-            found.push(Found { rank: rank(product_rows::title(row), words), asin, id });
+        if !is_here || !product_rows::passes(row, &query.filter)? {
+            continue;
+        }
+        // And one that has another title by now, by the words of its old one.
+        if let Some(rank) = rank(product_rows::title(row), words) {
+            found.push(Found { rank, asin, id });
         }
     }
     found.sort_unstable_by_key(|found| (found.rank, found.asin));
