@@ -15,6 +15,7 @@ mod products;
 mod respond;
 pub mod routes;
 pub mod serve;
+mod slow_head;
 mod stats;
 mod stream;
 mod system;
@@ -74,21 +75,25 @@ struct Ask<'a> {
 
 impl Ask<'_> {
     async fn respond(&self, app: &App, body: Body) -> Response {
-        let answered = match self.invocation(app) {
-            None => self.try_answer(app, body).await,
-            Some(span) => self.try_answer(app, body).instrument(span).await,
+        let answering = async {
+            let answered = self.try_answer(app, body).await;
+            // Here, where its log line still names the invocation.
+            answered.unwrap_or_else(|error| error.respond(Some(self.path)))
         };
-        let mut response = answered.unwrap_or_else(|error| error.respond(Some(self.path)));
+        let mut response = match self.invocation(app) {
+            None => answering.await,
+            Some(span) => answering.instrument(span).await,
+        };
         respond::identify(&mut response, self.headers);
         response
     }
 
-    /// Under a host every log line of a request names its invocation. The host's pings have
-    /// none.
+    /// Under a host every log line of a request names its invocation, whatever the filter lets
+    /// through. The host's pings have none.
     fn invocation(&self, app: &App) -> Option<Span> {
         app.functions.as_ref()?;
         let id = self.headers.get(INVOCATION_ID)?.to_str().ok()?;
-        Some(tracing::info_span!("invocation", invocation.id = id))
+        Some(tracing::error_span!("invocation", invocation.id = id))
     }
 
     async fn try_answer(&self, app: &App, body: Body) -> Result<Response, ApiError> {

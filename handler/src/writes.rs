@@ -12,6 +12,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::cache::Cache;
@@ -61,12 +62,12 @@ impl Writes {
         write: impl Future<Output = Result<Written, WriteError>> + Send + 'static,
     ) -> Result<Written, WriteError> {
         let cache = Arc::clone(&self.cache);
-        let writing = tokio::spawn(async move {
+        let writing = async move {
             let written = write.await?;
             cache.publish(&written.versions);
             Ok(written)
-        });
-        writing.await.map_err(|e| StoreError::Corrupt(e.into()))?
+        };
+        tokio::spawn(writing.in_current_span()).await.map_err(|e| StoreError::Corrupt(e.into()))?
     }
 }
 

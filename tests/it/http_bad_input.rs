@@ -83,7 +83,7 @@ async fn the_platforms_keys_change_nothing_on_any_route() {
 #[tokio::test]
 async fn a_parameter_that_is_malformed_is_named() {
     let (_folder, serving) = filled().await;
-    let long = "9".repeat(10_000);
+    let long = "9".repeat(5_000);
     for (target, named) in [
         ("/products?limit=1&limit=1", "limit: must be given only once"),
         ("/products?category_id=1&sort=asin&category_id=2", "category_id: must be given only once"),
@@ -130,7 +130,7 @@ async fn a_parameter_that_is_malformed_is_named() {
         (&format!("/products?{long}=1"), "no parameter `9999"),
         (&format!("/products/{long}"), "asin: "),
         (&format!("/category/name?category_id={long}"), "category_id: "),
-        (&format!("/products?{}", "a&".repeat(5_000)), "no parameter `a`"),
+        (&format!("/products?{}", "a&".repeat(3_000)), "no parameter `a`"),
     ] {
         let shown: String = target.chars().take(80).collect();
         let refused = get(&serving, target).await.unwrap();
@@ -257,7 +257,7 @@ async fn accept_is_read_in_whatever_form_it_comes() {
 #[tokio::test]
 async fn accept_encoding_is_read_in_whatever_form_it_comes() {
     let (_folder, serving) = filled().await;
-    let long = format!("Accept-Encoding: {}gzip\r\n", "x, ".repeat(5_000));
+    let long = format!("Accept-Encoding: {}gzip\r\n", "x, ".repeat(2_000));
     for (lines, encoding) in [
         (&b"Accept-Encoding:\r\n"[..], ""),
         (b"Accept-Encoding: \xFF\r\n", ""),

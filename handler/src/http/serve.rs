@@ -21,20 +21,23 @@ use tokio_io_timeout::TimeoutStream;
 
 use super::auth::Peer;
 use super::catalogue;
+use super::slow_head::{Heads, SlowHead};
 use crate::app::App;
 
-/// Connections at once. More wait in the system's queue.
-const CONNECTIONS_MAX: usize = 10_000;
+/// Connections at once. More wait in the system's queue. Each may hold a head and 10 kB more:
+/// DESIGN 8 has 192 MiB for all that happens at once.
+const CONNECTIONS_MAX: usize = 6_000;
 /// Connections that the system keeps until they are accepted; it may have a lower cap of its
 /// own. The usual 128 is full after a burst, and a client that meets a full queue tries again
 /// only after a second.
 const BACKLOG: u32 = 4_096;
-/// How long a request's head may take, and a kept connection may rest: above the four
-/// minutes after which Azure's front end lets go of an idle one, so that it never sends a
-/// request into a connection that is being closed here.
+/// How long a kept connection may rest: above the four minutes after which Azure's front end
+/// lets go of an idle one, so that it never sends a request into a connection that is being
+/// closed here. Of a head that has begun see [`super::slow_head`].
 const HEAD_TIMEOUT: Duration = Duration::from_secs(250);
-/// Bytes of a request's head: twice what most servers take. Each connection may hold as much.
-const HEAD_BYTES_MAX: usize = 16 * 1_024;
+/// Bytes of a request's head: what most servers take, and the least that hyper allows. Each
+/// connection may hold as much.
+const HEAD_BYTES_MAX: usize = 8 * 1_024;
 /// How long a client may take nothing of an answer before its connection is cut.
 const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
 /// How long requests may take to end once the process is told to stop.
@@ -61,7 +64,8 @@ pub async fn serve(listener: TcpListener, app: App, stop: impl Future<Output = (
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(HEAD_BYTES_MAX);
     let app = Arc::new(app);
     let filter = TowerToHyperService::new(warp::service(super::filter(&app)));
-    let answer = move |request: Request<Incoming>, peer: SocketAddr| {
+    let answer = move |request: Request<Incoming>, peer: SocketAddr, heads: &Heads| {
+        heads.one_more();
         if let Some(response) = catalogue::at_hand(&request, &app) {
             return Either::Left(ready(Ok(response)));
         }
@@ -69,7 +73,7 @@ pub async fn serve(listener: TcpListener, app: App, stop: impl Future<Output = (
         request.extensions_mut().insert(Peer(peer));
         // The server moves the future of each request: a large one would cost those who are
         // answered at once.
-        Either::Right(Box::pin(filter.call(request)))
+        Either::Right(Box::pin(heads.clone().answering(filter.call(request))))
     };
     tokio::pin!(stop);
     loop {
@@ -95,9 +99,11 @@ pub async fn serve(listener: TcpListener, app: App, stop: impl Future<Output = (
         let answer = answer.clone();
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(WRITE_TIMEOUT));
+        let heads = Heads::default();
+        let stream = SlowHead::new(Box::pin(stream), heads.clone());
         let connection = http.serve_connection(
-            TokioIo::new(Box::pin(stream)),
-            service_fn(move |request| answer(request, peer)),
+            TokioIo::new(stream),
+            service_fn(move |request| answer(request, peer, &heads)),
         );
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
