@@ -7,9 +7,11 @@ pub mod people;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::cache::{Cache, Limits};
@@ -26,6 +28,10 @@ use crate::store::{Store, StoreError};
 use crate::writes::Writes;
 use embedded::Embedded;
 use people::{People, PeopleError};
+
+/// How long the parts may take before a process listens without them: CONTRACT 6 gives it
+/// five seconds.
+const OPEN_WITHIN: Duration = Duration::from_millis(2_500);
 
 /// The parts that requests work with. Cheap to clone.
 #[derive(Clone)]
@@ -97,8 +103,8 @@ pub struct Server {
 enum Parts {
     /// On its own a process opens them before it listens.
     Opened(Embedded),
-    /// Under a host it listens first.
-    Late(DataFolder, Arc<LateStore>),
+    /// Under a host it listens even if they cannot be opened.
+    Late(JoinHandle<Embedded>),
 }
 
 /// Why a process cannot serve.
@@ -118,13 +124,17 @@ pub enum StartError {
 impl Server {
     /// Opens the parts and binds the address. A new folder gets the sample.
     ///
-    /// Under a host nothing is opened yet: it must be listened within seconds, whatever is
-    /// away, and the host takes a process that ends for broken.
+    /// Under a host it is listened within seconds, whatever is away: the host takes a process
+    /// that ends for broken. Parts that can be opened by then are, since the host's first
+    /// request comes as soon as somebody listens.
     pub async fn start(settings: &Settings) -> Result<Self, StartError> {
         let folder = DataFolder::at(&settings.data_dir);
         let (parts, store) = if settings.under_host {
             let late = Arc::new(LateStore::default());
-            (Parts::Late(folder.clone(), Arc::clone(&late)), late as Arc<dyn Store>)
+            let opening = tokio::spawn(embedded::open_late(folder.clone(), Arc::clone(&late)));
+            // Nothing depends on how it ends: what is not there by then is late.
+            let _ = timeout(OPEN_WITHIN, late.tried()).await;
+            (Parts::Late(opening), late as Arc<dyn Store>)
         } else {
             let embedded = Embedded::open(&folder)?;
             embedded.load_sample().await?;
@@ -158,9 +168,13 @@ impl Server {
             Parts::Opened(embedded) => {
                 (tokio::spawn(care::of_all(embedded, self.maintenance)), care::told_to_stop())
             }
-            Parts::Late(folder, late) => {
-                let opened = embedded::open_late(folder, late);
-                (tokio::spawn(async { care::under_host(opened.await).await }), care::never())
+            Parts::Late(opening) => {
+                let caring = async {
+                    if let Ok(embedded) = opening.await {
+                        care::under_host(embedded).await;
+                    }
+                };
+                (tokio::spawn(caring), care::never())
             }
         };
         http::serve::serve(self.listener, self.app, stop).await;

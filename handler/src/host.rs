@@ -12,10 +12,12 @@ mod timer;
 
 use std::fmt::Display;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinError;
+use tokio::time::{Instant, timeout_at};
 use tracing::Instrument as _;
 
 use crate::http::body::{Body, BodyError};
@@ -27,8 +29,12 @@ use shortening::Shortening;
 
 /// CONTRACT 4: a larger envelope is refused.
 const ENVELOPE_BYTES_MAX: usize = 128 * 1_024 * 1_024;
-/// CONTRACT 4: of envelopes beyond this one is read at a time.
-const LARGE_BYTES: usize = 8 * 1_024 * 1_024;
+/// CONTRACT 4: of envelopes beyond this one is read and worked at a time. Each takes 40 MiB.
+const LARGE_BYTES: usize = 1_024 * 1_024;
+/// How much of an envelope that is refused is still read, so that the host hears why.
+const DRAINED_BYTES_MAX: usize = 2 * ENVELOPE_BYTES_MAX;
+/// How long an envelope may take to come, its turn not counted.
+const ENVELOPE_TIME: Duration = Duration::from_mins(2);
 
 /// A function of the host that is no HTTP request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +67,7 @@ pub struct Functions {
     pub maintenance: Maintenance,
     /// The only container that imports are taken from.
     pub import_container: String,
-    large: Semaphore,
+    large: Arc<Semaphore>,
 }
 
 /// What the host is told of a success. Never an empty body: the host would wait for its end
@@ -113,7 +119,7 @@ impl Functions {
     /// The functions of a process.
     pub fn new(maintenance: Maintenance, import_container: String) -> Self {
         let (store, rejects) = (Arc::clone(&maintenance.store), maintenance.rejects.clone());
-        Self { store, rejects, maintenance, import_container, large: Semaphore::new(1) }
+        Self { store, rejects, maintenance, import_container, large: Arc::new(Semaphore::new(1)) }
     }
 
     /// Does what the host asks for. Carried to its end even if the host hangs up: it then
@@ -123,34 +129,56 @@ impl Functions {
         function: Function,
         body: Body,
     ) -> Result<Success, Failure> {
-        let envelope = self.receive(body).await?;
+        let (envelope, turn) = self.receive(body).await?;
         let work = async move {
-            match function {
+            let done = match function {
                 Function::ImportBlob => blob_trigger::run(&self, &envelope).await,
                 Function::Maintain => timer::run(&self).await,
-            }
+            };
+            drop(turn);
+            done
         };
         tokio::spawn(work.in_current_span()).await?
     }
 
-    /// Reads an envelope without ever holding a long content.
-    async fn receive(&self, mut body: Body) -> Result<Envelope, Failure> {
+    /// Reads an envelope without ever holding a long content. A large one comes with its turn,
+    /// which lasts until the work is done: what was read is held until then.
+    async fn receive(&self, mut body: Body) -> Result<(Envelope, Turn), Failure> {
         let mut shortening = Shortening::default();
         let mut turn = None;
         let mut read = 0;
-        while let Some(piece) = body.next_piece().await? {
+        let mut ends_at = Instant::now() + ENVELOPE_TIME;
+        loop {
+            let piece = timeout_at(ends_at, body.next_piece()).await;
+            let Some(piece) = piece.unwrap_or(Err(BodyError::Incomplete))? else { break };
             read += piece.len();
             if read > ENVELOPE_BYTES_MAX {
+                drain(body, ends_at).await;
                 return Err(BodyError::TooLarge(ENVELOPE_BYTES_MAX).into());
             }
             if read > LARGE_BYTES && turn.is_none() {
-                turn = Some(self.large.acquire().await.expect("the semaphore is never closed"));
+                let waiting = Arc::clone(&self.large).acquire_owned();
+                turn = Some(waiting.await.expect("the semaphore is never closed"));
+                ends_at = Instant::now() + ENVELOPE_TIME;
             }
             shortening.take(&piece)?;
         }
         let (text, is_shortened) = shortening.end();
-        drop(turn);
-        Ok(Envelope::parse(&text, is_shortened)?)
+        Ok((Envelope::parse(&text, is_shortened)?, turn))
+    }
+}
+
+/// The right to hold a large envelope; a small one needs none.
+type Turn = Option<OwnedSemaphorePermit>;
+
+/// Reads on for a while: a sender that is cut off in the middle never sees the answer.
+async fn drain(mut body: Body, ends_at: Instant) {
+    let mut left = DRAINED_BYTES_MAX;
+    while let Ok(Ok(Some(piece))) = timeout_at(ends_at, body.next_piece()).await {
+        match left.checked_sub(piece.len()) {
+            Some(rest) => left = rest,
+            None => break,
+        }
     }
 }
 

@@ -7,11 +7,12 @@ use serde_json::{Value, json};
 use vitrine::http::routes::ROUTES;
 
 use crate::support::TestFolder;
-use crate::support::host::folder::{PackageFolder, repository};
+use crate::support::host::folder::{PackageFolder, pack, repository};
 use crate::support::host::function::{BlobMode, Function, Level};
 use crate::support::host::package::Package;
 use crate::support::host::routes::Template;
 use crate::support::host::{Host, HostOptions};
+use crate::support::process::binary;
 
 /// Functions that no HTTP request reaches: the host posts an envelope to `/<name>`.
 const ENVELOPE_FUNCTIONS: [&str; 2] = ["ImportBlob", "Maintain"];
@@ -184,4 +185,20 @@ fn local_settings_are_texts_that_the_handler_accepts() {
     let values: std::collections::HashMap<_, _> = values.collect();
     assert_eq!(values["FUNCTIONS_WORKER_RUNTIME"], "custom");
     vitrine::settings::Settings::from_variables(&values).unwrap();
+}
+
+/// Packed anew, the folder has what there is by now, and what somebody put there.
+#[test]
+fn a_package_is_what_the_host_starts() {
+    let packed = PackageFolder::of_vitrine();
+    let (folder, handler) = (packed.path(), packed.path().join("handler"));
+    let mode = std::os::unix::fs::PermissionsExt::mode(&handler.metadata().unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o755);
+    std::fs::create_dir(folder.join("Gone")).unwrap();
+    std::fs::write(folder.join("Gone/function.json"), "{}").unwrap();
+    std::fs::write(folder.join("Home/notes.txt"), "mine").unwrap();
+    pack(&binary(), folder);
+    assert!(!folder.join("Gone").exists() && folder.join("Home/notes.txt").exists());
+    let functions = std::fs::read_dir(repository().join("functions")).unwrap().count();
+    assert_eq!(Package::read(folder).unwrap().functions.len(), functions);
 }

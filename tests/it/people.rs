@@ -124,7 +124,8 @@ async fn every_field_that_is_wrong_is_named() {
         if let Ok(refused) = large.send().await {
             assert_eq!(refused.status(), 413, "{path}");
         }
-        assert_eq!(app.get(path).await.status(), 405, "{path}");
+        let other = if app.is_through_host() { 404 } else { 405 };
+        assert_eq!(app.get(path).await.status(), other, "{path}");
     }
 }
 

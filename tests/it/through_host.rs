@@ -155,41 +155,71 @@ async fn people_sign_in_and_write_through_the_host() {
     assert_eq!(app.host.get("/products/NEW-1").await.status(), 404);
 }
 
+/// The reason why an invocation failed too, whatever the log's filter.
+#[tokio::test]
+async fn a_failed_invocation_is_named_by_the_line_that_says_why() {
+    let app = app_with(&[("RUST_LOG", "error")]).await;
+    app.host.put("x.csv", "colour\nred\n");
+    let tries = app.host.upload("x.csv", "colour\nred\n").await;
+    let id = tries.last().unwrap().id.to_string();
+    let lines = app.host.stop().await.stdout;
+    let about: Vec<_> = lines.iter().filter(|line| line.contains("failed for good")).collect();
+    assert!(!about.is_empty() && about.iter().all(|line| line.contains("invocation.id=")));
+    assert!(about.iter().any(|line| line.contains(&id)), "{about:?}");
+}
+
 /// Killed under load: callers see failures for a moment, then the same answers as before,
 /// and an import that was under way is there in the end, once.
 #[tokio::test]
 async fn a_handler_that_is_killed_comes_back_and_an_import_goes_on() {
+    /// Two batches, in a file that still comes within its envelope.
+    const ROWS: usize = 50_000;
     let app = app().await;
-    app.host.upload("first.csv", many(100)).await;
     let process = app.host.status().pid.expect("it runs");
     let starts = app.host.status().starts;
     let url = format!("{}/products?limit=1", app.host.url);
     let (client, stop) = (app.host.client.clone(), Arc::<AtomicBool>::default());
     let (url_of_load, stopped) = (url.clone(), Arc::clone(&stop));
     let load = tokio::spawn(async move {
-        let (mut good, mut bad) = (0, 0);
+        let (mut before, mut bad, mut after) = (0, 0, 0);
         while !stopped.load(Ordering::Relaxed) {
             match client.get(&url_of_load).send().await {
-                Ok(answer) if answer.status() == 200 => good += 1,
+                Ok(answer) if answer.status() == 200 && bad == 0 => before += 1,
+                Ok(answer) if answer.status() == 200 => after += 1,
                 _ => bad += 1,
             }
         }
-        (good, bad)
+        (before, bad, after)
     });
-    let killed = std::process::Command::new("kill").args(["-9", &process.to_string()]).status();
-    assert!(killed.unwrap().success());
-    app.host.until_started(starts + 1).await;
-    let tries = app.host.upload("second.csv", many(5_000)).await;
-    assert!(tries.last().unwrap().succeeded(), "{tries:?}");
-    let total = || async {
+    let total = async || {
         let page = app.host.get("/products?limit=1").await;
-        page.headers().get("x-total-count").map(|total| total.to_str().unwrap().to_owned())
+        let total = page.headers().get("x-total-count")?.to_str().unwrap().parse::<usize>();
+        total.ok()
     };
-    while total().await.as_deref() != Some("5000") {}
+    let killed_in_the_middle = async {
+        // A batch is there and the next is not: the sample has fewer rows than a batch.
+        while total().await.unwrap_or(0) < 10_000 {}
+        let kill = std::process::Command::new("kill").args(["-9", &process.to_string()]).status();
+        assert!(kill.unwrap().success());
+        app.host.until_started(starts + 1).await;
+    };
+    let mut upload = std::pin::pin!(app.host.upload("large.csv", many(ROWS)));
+    tokio::select! {
+        tries = &mut upload => panic!("it ended before it was killed: {tries:?}"),
+        () = killed_in_the_middle => {}
+    }
+    let tries = upload.await;
+    let (last, cut) = tries.split_last().unwrap();
+    assert!(last.succeeded() && !cut.is_empty(), "{tries:?}");
+    // The run that was cut off went on: none of its rows counts twice.
+    let said = &last.result().logs[0];
+    assert!(said.contains(&format!("is imported, read {ROWS}, loaded {ROWS}")), "{said}");
+    assert_eq!(total().await, Some(ROWS));
     stop.store(true, Ordering::Relaxed);
-    let (good, bad) = load.await.unwrap();
-    assert!(good > 0, "{good} good, {bad} bad");
-    println!("killed under load: {good} answered, {bad} failed");
+    let (before, bad, after) = load.await.unwrap();
+    println!("killed under load: {before} answered, then {bad} failed, then {after} answered");
+    assert!(before > 0 && after > 0, "{before} before, {bad} bad, {after} after");
+    assert!(bad < after, "{before} before, {bad} bad, {after} after");
 }
 
 /// What cannot work now is tried five times and then put aside, as the host does it.

@@ -18,7 +18,7 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
@@ -28,6 +28,8 @@ use super::host::wire::{self, Body};
 pub const EXIT: &str = "FAKE_EXIT";
 /// Listens only when a connection to this port has brought a byte.
 pub const GATE: &str = "FAKE_GATE";
+/// Passes every connection on to this address, and does nothing else.
+pub const RELAY: &str = "FAKE_RELAY";
 /// The status of `GET /`; 0 leaves it without an answer.
 pub const HOME: &str = "FAKE_HOME";
 /// Answers to envelopes, by function: one a try, the last one for all further ones.
@@ -85,12 +87,17 @@ pub async fn serve() {
     let fake =
         Arc::new(Fake { replies: serde_json::from_str(&replies).unwrap(), ..Fake::default() });
     let listener = TcpListener::bind(format!("127.0.0.1:{port}")).await.unwrap();
+    let relay = std::env::var(RELAY).ok();
     let mut farewell = signal(SignalKind::terminate()).unwrap();
     loop {
         let stream = tokio::select! {
             accepted = listener.accept() => accepted.unwrap().0,
             _ = farewell.recv() => { println!("goodbye"); continue; }
         };
+        if let Some(address) = relay.clone() {
+            tokio::spawn(pass_on(stream, address));
+            continue;
+        }
         let fake = Arc::clone(&fake);
         let service = service_fn(move |request| {
             let fake = Arc::clone(&fake);
@@ -98,6 +105,12 @@ pub async fn serve() {
         });
         tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
     }
+}
+
+async fn pass_on(mut from: TcpStream, address: String) {
+    let mut to = TcpStream::connect(address).await.unwrap();
+    // Whoever ends first ends both.
+    let _ = tokio::io::copy_bidirectional(&mut from, &mut to).await;
 }
 
 impl Fake {

@@ -8,7 +8,7 @@ use super::envelope::{Blob, Content, Envelope};
 use super::{Failure, Functions, Success};
 use crate::import::source::Source;
 use crate::import::{DELIVERED, ImportError, Outcome, import};
-use crate::store::Run;
+use crate::store::{Run, RunState};
 
 /// How often a run that is held elsewhere is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -21,7 +21,14 @@ pub(super) async fn run(functions: &Functions, envelope: &Envelope) -> Result<Su
         let (store, rejects) = (&functions.store, &functions.rejects);
         match import(store, rejects, source.clone(), DELIVERED, &|_| {}).await {
             Ok(Outcome::Done(run)) => return Ok(said(&run, "is imported")),
-            Ok(Outcome::DoneBefore(run)) => return Ok(said(&run, "was dealt with before")),
+            Ok(Outcome::DoneBefore(run)) => {
+                let what = match run.state {
+                    RunState::Superseded => "has made room for another upload of the blob",
+                    RunState::Cancelled => "was cancelled",
+                    _ => "was dealt with before",
+                };
+                return Ok(said(&run, what));
+            }
             // Its owner may be an instance that is gone: then its lease lapses.
             Ok(Outcome::HeldElsewhere(_)) | Err(ImportError::Lost(_)) => {
                 tracing::info!(source = source.uri(), "another instance imports it: waiting");

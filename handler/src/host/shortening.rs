@@ -10,13 +10,17 @@ use super::envelope::Malformed;
 const TEXT_BYTES_MAX: usize = 16 * 1_024 * 1_024;
 /// What may lie around the content: names, properties, metadata.
 const AROUND_BYTES_MAX: usize = 1_024 * 1_024;
+/// A longer text is the content, of which there is one.
+const NAME_BYTES_MAX: usize = 64 * 1_024;
 
 /// JSON that has come so far.
 #[derive(Debug, Default)]
 pub(super) struct Shortening {
     kept: Vec<u8>,
-    /// Bytes kept outside of the text that is being read.
+    /// Bytes kept that are none of the content's.
     around: usize,
+    /// Whether the content has been met.
+    has_content: bool,
     place: Place,
     is_shortened: bool,
 }
@@ -38,7 +42,7 @@ impl Shortening {
         while !piece.is_empty() {
             let used = match self.place {
                 Place::Outside => self.outside(piece)?,
-                Place::InText { begin, is_escaped } => self.in_text(piece, begin, is_escaped),
+                Place::InText { begin, is_escaped } => self.in_text(piece, begin, is_escaped)?,
                 Place::InLongText { is_escaped } => self.in_long_text(piece, is_escaped),
             };
             piece = &piece[used..];
@@ -54,10 +58,7 @@ impl Shortening {
     fn outside(&mut self, piece: &[u8]) -> Result<usize, Malformed> {
         let quote = memchr::memchr(b'"', piece);
         let used = quote.map_or(piece.len(), |at| at + 1);
-        self.around += used;
-        if self.around > AROUND_BYTES_MAX {
-            return Err(Malformed::TooMuch);
-        }
+        self.count(used)?;
         if quote.is_some() {
             let begin = self.kept.len() + used - 1;
             self.place = Place::InText { begin, is_escaped: false };
@@ -66,20 +67,42 @@ impl Shortening {
         Ok(used)
     }
 
-    fn in_text(&mut self, piece: &[u8], begin: usize, is_escaped: bool) -> usize {
+    fn count(&mut self, bytes: usize) -> Result<(), Malformed> {
+        self.around += bytes;
+        if self.around > AROUND_BYTES_MAX { Err(Malformed::TooMuch) } else { Ok(()) }
+    }
+
+    fn in_text(
+        &mut self,
+        piece: &[u8],
+        begin: usize,
+        is_escaped: bool,
+    ) -> Result<usize, Malformed> {
         let (used, place) = within(piece, is_escaped);
         self.kept.extend_from_slice(&piece[..used]);
+        let length = self.kept.len() - begin;
+        if length > NAME_BYTES_MAX && self.has_content {
+            return Err(Malformed::TooMuch);
+        }
         self.place = match place {
-            Within::Ended => Place::Outside,
-            Within::GoesOn { is_escaped } if self.kept.len() - begin > TEXT_BYTES_MAX => {
+            Within::Ended if length > NAME_BYTES_MAX => {
+                self.has_content = true;
+                Place::Outside
+            }
+            Within::Ended => {
+                self.count(length)?;
+                Place::Outside
+            }
+            Within::GoesOn { is_escaped } if length > TEXT_BYTES_MAX => {
                 self.kept.truncate(begin);
                 self.kept.shrink_to(begin);
                 self.is_shortened = true;
+                self.has_content = true;
                 Place::InLongText { is_escaped }
             }
             Within::GoesOn { is_escaped } => Place::InText { begin, is_escaped },
         };
-        used
+        Ok(used)
     }
 
     fn in_long_text(&mut self, piece: &[u8], is_escaped: bool) -> usize {
@@ -143,6 +166,17 @@ mod tests {
         let piece = [b' '; 4_096];
         let taken = (0..300).try_for_each(|_| shortening.take(&piece));
         assert_eq!(taken, Err(Malformed::TooMuch));
+    }
+
+    /// However it is cut up: in many short texts, or in a few that are nearly too long.
+    #[test]
+    fn there_is_one_content_and_texts_around_it_are_counted() {
+        for (length, count) in [(1_000, 1_100), (NAME_BYTES_MAX + 1, 2), (TEXT_BYTES_MAX - 9, 2)] {
+            let text = format!("\"{}\",", "x".repeat(length));
+            let mut shortening = Shortening::default();
+            let taken = (0..count).try_for_each(|_| shortening.take(text.as_bytes()));
+            assert_eq!(taken, Err(Malformed::TooMuch), "{length}");
+        }
     }
 
     proptest! {

@@ -8,6 +8,7 @@ mod users;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use async_trait::async_trait;
+use tokio::sync::Notify;
 
 use super::{
     Batch, Claim, Claimed, Committed, Edit, End, Lease, Once, Page, Read, Reject, Run, RunId,
@@ -22,12 +23,20 @@ pub struct LateStore {
     opened: OnceLock<Arc<dyn Store>>,
     /// Why it could not be opened the last time.
     fault: Mutex<Option<StoreError>>,
+    /// Told of the first try, and of those after it.
+    tried: Notify,
 }
 
 impl LateStore {
     /// The store is there. The first one counts.
     pub fn opened(&self, store: Arc<dyn Store>) {
         self.opened.get_or_init(|| store);
+        self.tried.notify_one();
+    }
+
+    /// Waits until it has been opened, or could not be.
+    pub async fn tried(&self) {
+        self.tried.notified().await;
     }
 
     /// It could not be opened. Tells whether that is news.
@@ -35,6 +44,7 @@ impl LateStore {
         let mut last = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
         let is_news = last.as_ref().is_none_or(|last| last.to_string() != fault.to_string());
         *last = Some(fault);
+        self.tried.notify_one();
         is_news
     }
 

@@ -1,6 +1,7 @@
 //! Packages on disk: the real one, and small ones for a test.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -22,15 +23,13 @@ impl PackageFolder {
 
     /// What `scripts/package` lays out, of the binary under test.
     pub fn of_vitrine() -> Self {
-        let repository = repository();
-        let host_json = std::fs::read(repository.join("host.json")).unwrap();
-        let mut folder = Self::new(&serde_json::from_slice(&host_json).unwrap())
-            .with_executable("handler", &binary());
-        for entry in std::fs::read_dir(repository.join("functions")).unwrap() {
-            let function = entry.unwrap();
-            let json = std::fs::read_to_string(function.path().join("function.json")).unwrap();
-            folder = folder.with_file(function.file_name().to_str().unwrap(), &json);
-        }
+        Self::with_handler(&binary())
+    }
+
+    /// The same of another executable.
+    pub fn with_handler(handler: &Path) -> Self {
+        let folder = Self { dir: tempfile::tempdir().unwrap() };
+        pack(handler, folder.path());
         folder
     }
 
@@ -53,6 +52,13 @@ impl PackageFolder {
     pub fn path(&self) -> &Path {
         self.dir.path()
     }
+}
+
+/// Runs `scripts/package` into a folder.
+pub fn pack(handler: &Path, folder: &Path) {
+    let mut script = Command::new(repository().join("scripts/package"));
+    let packed = script.arg("--binary").arg(handler).arg(folder).output().unwrap();
+    assert!(packed.status.success(), "{}", String::from_utf8_lossy(&packed.stderr));
 }
 
 pub fn repository() -> PathBuf {
