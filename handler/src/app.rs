@@ -60,10 +60,11 @@ impl App {
         store: Arc<dyn Store>,
         limits: Limits,
         people: People,
-        functions: Option<Functions>,
+        functions: impl FnOnce(&Arc<Cache>) -> Option<Functions>,
     ) -> Self {
         let origin = Arc::new(FromStore(Arc::clone(&store)));
         let cache = Arc::new(Cache::new(origin, limits));
+        let functions = functions(&cache);
         Self {
             writes: Writes::new(Arc::clone(&store), Arc::clone(&cache)),
             store,
@@ -147,9 +148,10 @@ impl Server {
             rejects: RejectsFolder::new(folder.rejects()),
             accounts: Arc::clone(&people.accounts),
         };
-        let functions = settings
-            .under_host
-            .then(|| Functions::new(maintenance.clone(), settings.import_container.clone()));
+        let functions = |cache: &Arc<Cache>| {
+            let (maintenance, container) = (maintenance.clone(), settings.import_container.clone());
+            settings.under_host.then(|| Functions::new(maintenance, container, Arc::clone(cache)))
+        };
         let app = App::new(store, settings.cache, people, functions);
         let listen = settings.listen;
         let listener = http::serve::listen(listen).map_err(|e| StartError::Listen(listen, e))?;

@@ -20,6 +20,7 @@ use tokio::task::JoinError;
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument as _;
 
+use crate::cache::Cache;
 use crate::http::body::{Body, BodyError};
 use crate::import::rejects::RejectsFolder;
 use crate::maintenance::Maintenance;
@@ -67,6 +68,7 @@ pub struct Functions {
     pub maintenance: Maintenance,
     /// The only container that imports are taken from.
     pub import_container: String,
+    cache: Arc<Cache>,
     large: Arc<Semaphore>,
 }
 
@@ -117,9 +119,10 @@ impl Failure {
 
 impl Functions {
     /// The functions of a process.
-    pub fn new(maintenance: Maintenance, import_container: String) -> Self {
+    pub fn new(maintenance: Maintenance, import_container: String, cache: Arc<Cache>) -> Self {
         let (store, rejects) = (Arc::clone(&maintenance.store), maintenance.rejects.clone());
-        Self { store, rejects, maintenance, import_container, large: Arc::new(Semaphore::new(1)) }
+        let large = Arc::new(Semaphore::new(1));
+        Self { store, rejects, maintenance, import_container, cache, large }
     }
 
     /// Does what the host asks for. Carried to its end even if the host hangs up: it then
@@ -136,9 +139,19 @@ impl Functions {
                 Function::Maintain => timer::run(&self).await,
             };
             drop(turn);
+            self.publish().await;
             done
         };
         tokio::spawn(work.in_current_span()).await?
+    }
+
+    /// Whoever asks here once the host has its answer sees what was imported. A store that is
+    /// away now is asked again before the next answer.
+    async fn publish(&self) {
+        match self.store.versions().await {
+            Ok(versions) => self.cache.publish(&versions),
+            Err(e) => tracing::debug!("the versions come with the next question: {e}"),
+        }
     }
 
     /// Reads an envelope without ever holding a long content. A large one comes with its turn,
