@@ -236,6 +236,22 @@ fn ten_may_migrate_at_once() {
     assert_eq!((schema, ids), (SCHEMA.to_string(), 1));
 }
 
+/// Users and hashes lie in it: nobody else may read it, whatever the folder allows.
+#[cfg(unix)]
+#[tokio::test]
+async fn the_database_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = TestFolder::new();
+    std::fs::set_permissions(folder.data.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let store: Arc<dyn Store> = folder.store();
+    store.prune_sessions().await.unwrap();
+    for end in ["", "-wal", "-shm"] {
+        let path = folder.data.path().join(format!("vitrine.db{end}"));
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{}", path.display());
+    }
+}
+
 #[test]
 fn only_a_schema_that_serves_no_such_old_handler_is_refused() {
     let folder = TestFolder::new();

@@ -1,5 +1,7 @@
 //! One connection that writes, on a thread of its own, and a few that read.
 
+use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -36,6 +38,7 @@ const READER_WAIT: Duration = Duration::from_secs(5);
 const WAL_PAGES: u32 = 4_096;
 
 pub(super) fn open_for_writing(path: &Path, purpose: Purpose) -> Result<Connection, StoreError> {
+    make_private(path);
     let connection = Connection::open(path)?;
     let cache_kib = match purpose {
         Purpose::Serving => CACHE_KIB_SERVING,
@@ -53,6 +56,24 @@ pub(super) fn open_for_writing(path: &Path, purpose: Purpose) -> Result<Connecti
     connection.pragma_update(None, "journal_size_limit", 64 * 1_024 * 1_024)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+/// Makes the file where it is missing: it holds users, whoever may look into the folder. The
+/// files that SQLite makes beside it get the same mode.
+///
+/// A file that is there must not even be opened: closing it would let go of every lock that
+/// this process has on it.
+fn make_private(path: &Path) {
+    let mut options = File::options();
+    options.create_new(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    if let Err(e) = options.open(path)
+        && e.kind() != ErrorKind::AlreadyExists
+    {
+        // SQLite is about to meet the same, and its error is the one that callers know.
+        tracing::debug!("{} cannot be made: {e}", path.display());
+    }
 }
 
 /// Changing the journal fails at once while another process does the same, without the busy
