@@ -9,6 +9,7 @@ pub mod accounts;
 pub mod firebase;
 pub mod limits;
 pub mod local;
+pub mod names;
 pub mod own_key;
 pub mod token;
 
@@ -29,9 +30,10 @@ pub trait Identity: Send + Sync {
     /// both [`IdentityError::WrongCredentials`], and take the same time.
     async fn check(&self, email: &str, password: &SecretString) -> Result<Checked, IdentityError>;
 
-    /// The account of an address; `None` if there is none. For healing a sign-up that was cut
-    /// off between the account and the user.
-    async fn find(&self, email: &str) -> Result<Option<AccountId>, IdentityError>;
+    /// How an account stands; `None` if there is none. Only a place that [is managed] can say.
+    ///
+    /// [is managed]: Identity::is_managed
+    async fn find(&self, account: &AccountId) -> Result<Option<AccountState>, IdentityError>;
 
     /// Removes an account that nobody's user row belongs to. Removing none is no error.
     async fn remove(&self, account: &AccountId) -> Result<(), IdentityError>;
@@ -45,6 +47,19 @@ pub trait Identity: Send + Sync {
     /// Whether an address counts as its owner's without a proof: only where there is nobody
     /// who could prove it.
     fn trusts_addresses(&self) -> bool;
+
+    /// Whether accounts are called what we want them to be called, and can be looked up. Then
+    /// an account under a user's id is one that we have made for that user, and no other is.
+    fn is_managed(&self) -> bool;
+}
+
+/// How an account stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AccountState {
+    /// Whether its password opens nothing any more.
+    pub is_disabled: bool,
+    /// µs since 1970: whoever was let in before that must prove themselves anew.
+    pub valid_since: i64,
 }
 
 /// What the place of accounts calls one.
@@ -69,6 +84,10 @@ pub struct Checked {
     pub account: AccountId,
     /// Whether the owner has proved that the address is theirs.
     pub is_verified: bool,
+    /// The address, as the place writes it.
+    pub email: String,
+    /// What the owner is called, if the place knows.
+    pub name: Option<String>,
 }
 
 /// Why a place of accounts did not do what it was asked.
@@ -89,7 +108,10 @@ pub enum IdentityError {
     /// Too many tries; seconds after which the next may be made.
     #[error("too many attempts, try again later")]
     TooManyAttempts(u32),
-    /// May work later.
+    /// It was not asked, so nothing has happened. May work later.
+    #[error("the accounts cannot be reached")]
+    NotAsked(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Nobody knows what has happened. May work later.
     #[error("the accounts cannot be reached")]
     Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Will not work until somebody changes something: a wrong key, a provider that is off.

@@ -9,6 +9,7 @@ use crate::cache::Origin;
 use crate::cache::answer::Answer;
 use crate::cache::versions::{Known, Row, Tag, Tags, Version, Versions};
 use crate::catalog::{Asin, Category, CategoryId, PageQuery, slug, write_json_array};
+use crate::store::users::{Rights, User};
 use crate::store::{Store, StoreError};
 
 use std::sync::Arc;
@@ -26,7 +27,7 @@ pub enum Question {
     CategoryName(CategoryId),
     /// How many products each category has.
     CategoryCounts,
-    /// What somebody may do.
+    /// What somebody may do, and by which tokens.
     Rights(Uuid),
 }
 
@@ -81,6 +82,15 @@ impl<'a> From<&'a Category> for Listed<'a> {
         let name = category.name.as_str();
         Self { id: category.id.get(), category_name: name, slug: slug(name) }
     }
+}
+
+/// What somebody may do, and by which tokens.
+#[derive(Debug, Clone, Copy, Serialize, serde::Deserialize)]
+pub struct Standing {
+    /// What they may do.
+    pub rights: Rights,
+    /// The epoch in which a token counts.
+    pub epoch: i64,
 }
 
 impl FromStore {
@@ -141,7 +151,9 @@ impl FromStore {
     async fn rights(&self, user: Uuid, known: &Known) -> Result<Answer, StoreError> {
         let tag = Tag { row: Row::RIGHTS, version: known.version(Row::RIGHTS) };
         let user = self.0.user(user).await?.filter(|user| !user.is_pending);
-        Ok(user.map_or(Answer::absent(tag), |user| Answer::found(tag, json(&user.rights))))
+        Ok(user.map_or(Answer::absent(tag), |User { rights, epoch, .. }| {
+            Answer::found(tag, json(&Standing { rights, epoch }))
+        }))
     }
 
     async fn category_counts(&self) -> Result<Answer, StoreError> {

@@ -1,6 +1,7 @@
 //! Signing up, in and out, on a store of the test's own; the sign-up cut off at each step.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,9 +11,9 @@ use vitrine::clock::Clock;
 use vitrine::identity::accounts::{AccountError, Accounts, SignUp};
 use vitrine::identity::local::LocalAccounts;
 use vitrine::identity::token::Tokens;
-use vitrine::identity::{AccountId, Checked, Identity, IdentityError, NewAccount};
+use vitrine::identity::{AccountId, AccountState, Checked, Identity, IdentityError, NewAccount};
 use vitrine::store::Store;
-use vitrine::store::users::{Changed, Rights, RightsChange};
+use vitrine::store::users::{Changed, Rights, RightsChange, Session};
 
 use crate::support::{SOME_DAY, TestFolder};
 
@@ -29,6 +30,7 @@ struct Held {
     behind: Semaphore,
     reached: Semaphore,
     proves: bool,
+    is_proved: AtomicBool,
 }
 
 #[async_trait]
@@ -44,11 +46,11 @@ impl Identity for Held {
 
     async fn check(&self, email: &str, password: &SecretString) -> Result<Checked, IdentityError> {
         let checked = self.local.check(email, password).await?;
-        Ok(Checked { is_verified: !self.proves, ..checked })
+        Ok(Checked { is_verified: self.is_proved.load(Ordering::Relaxed), ..checked })
     }
 
-    async fn find(&self, email: &str) -> Result<Option<AccountId>, IdentityError> {
-        self.local.find(email).await
+    async fn find(&self, account: &AccountId) -> Result<Option<AccountState>, IdentityError> {
+        self.local.find(account).await
     }
 
     async fn remove(&self, account: &AccountId) -> Result<(), IdentityError> {
@@ -65,6 +67,10 @@ impl Identity for Held {
 
     fn trusts_addresses(&self) -> bool {
         !self.proves
+    }
+
+    fn is_managed(&self) -> bool {
+        true
     }
 }
 
@@ -87,6 +93,7 @@ fn place_that(proves: bool) -> Place {
         behind: open(),
         reached: Semaphore::new(0),
         proves,
+        is_proved: AtomicBool::new(!proves),
     });
     let tokens = Tokens::new(&SecretString::from(KEY), None, clock.clone());
     let identity: Arc<dyn Identity> = Arc::<Held>::clone(&held);
@@ -130,7 +137,7 @@ async fn who_signs_up_can_sign_in_and_nobody_else() {
     let place = place();
     let user = place.accounts.sign_up(sign_up(EMAIL)).await.unwrap();
     let signed_in = place.accounts.sign_in("ANN@shop.example", &password()).await.unwrap();
-    assert_eq!(place.accounts.whose(&signed_in.id_token), Some(user.id));
+    assert_eq!(place.accounts.whose(&signed_in.id_token).unwrap().user, user.id);
     assert_eq!(signed_in.expires_in, 3_600);
     for (email, password) in [(EMAIL, "Secret2!"), (EMAIL, ""), ("bob@shop.example", PASSWORD)] {
         assert!(place.is_refused(email, password).await, "{email}");
@@ -256,6 +263,70 @@ async fn a_listed_address_that_is_not_proved_administers_nothing() {
     assert!(!boss.rights.admin);
     place.accounts.sign_in(ADMIN, &password()).await.unwrap();
     assert!(!place.store.user(boss.id).await.unwrap().unwrap().rights.admin);
+}
+
+/// Both tokens of the time before end, also of a sign-in that is under way meanwhile; none of
+/// the time after does, and the right that was taken away stays away.
+#[tokio::test]
+async fn a_listed_address_that_is_proved_administers_with_new_tokens_alone() {
+    let place = place_that(true);
+    let boss = place.accounts.sign_up(sign_up(ADMIN)).await.unwrap();
+    let old = place.accounts.sign_in(ADMIN, &password()).await.unwrap();
+    let late = Session {
+        token: [7; 32],
+        family: uuid::Uuid::from_u128(7),
+        user: boss.id,
+        epoch: place.accounts.whose(&old.id_token).unwrap().epoch,
+        lasts: Duration::from_hours(1),
+    };
+    place.held.is_proved.store(true, Ordering::Relaxed);
+    let new = place.accounts.sign_in(ADMIN, &password()).await.unwrap();
+    let row = vitrine::cache::versions::Row::RIGHTS;
+    assert!(new.raised.as_ref().unwrap().contains_key(&row));
+    let user = place.store.user(boss.id).await.unwrap().unwrap();
+    assert!(user.rights.admin);
+    let epoch = |token: &str| place.accounts.whose(token).unwrap().epoch;
+    assert!(epoch(&old.id_token) < user.epoch);
+    assert_eq!(epoch(&new.id_token), user.epoch);
+    assert!(place.refresh_is_refused(&old.refresh_token).await);
+    assert!(!place.store.keep_session(&late).await.unwrap());
+    let again = place.accounts.sign_in(ADMIN, &password()).await.unwrap();
+    assert_eq!((epoch(&again.id_token), again.raised), (user.epoch, None));
+    let next = place.accounts.refresh(&new.refresh_token).await.unwrap();
+    assert_eq!(epoch(&next.id_token), user.epoch);
+
+    let listed = RightsChange { admin: Some(true), active: None, as_listed: true };
+    let ann = place.accounts.sign_up(sign_up(EMAIL)).await.unwrap();
+    let grant = RightsChange { admin: Some(true), ..RightsChange::default() };
+    place.store.change_rights(ann.id, grant).await.unwrap();
+    let revoke = RightsChange { admin: Some(false), ..RightsChange::default() };
+    place.store.change_rights(boss.id, revoke).await.unwrap();
+    place.store.change_rights(boss.id, listed).await.unwrap();
+    assert!(!place.store.user(boss.id).await.unwrap().unwrap().rights.admin);
+}
+
+#[tokio::test]
+async fn another_password_and_being_shut_out_end_every_token() {
+    let place = place();
+    let ann = place.accounts.sign_up(sign_up(EMAIL)).await.unwrap();
+    let counts = async |token: &str| {
+        let epoch = place.accounts.whose(token).unwrap().epoch;
+        epoch == place.store.user(ann.id).await.unwrap().unwrap().epoch
+    };
+    let off = RightsChange { active: Some(false), ..RightsChange::default() };
+    let on = RightsChange { active: Some(true), ..RightsChange::default() };
+    let old = place.accounts.sign_in(EMAIL, &password()).await.unwrap();
+    place.store.change_rights(ann.id, off).await.unwrap();
+    place.store.change_rights(ann.id, on).await.unwrap();
+    assert!(!counts(&old.id_token).await);
+    let old = place.accounts.sign_in(EMAIL, &password()).await.unwrap();
+    assert!(counts(&old.id_token).await);
+    let row = vitrine::cache::versions::Row::RIGHTS;
+    let before = place.store.versions().await.unwrap();
+    assert!(place.held.local.change_password(EMAIL, password()).await.unwrap());
+    assert!(place.store.versions().await.unwrap()[&row] > before[&row], "whoever knows is told");
+    assert!(!counts(&old.id_token).await);
+    assert!(place.refresh_is_refused(&old.refresh_token).await);
 }
 
 #[tokio::test]

@@ -215,9 +215,26 @@ async fn the_operator_changes_users_at_the_command_line() {
         assert!(stderr(&refused).contains("nobody would be left"), "{}", stderr(&refused));
     }
     assert!(stderr(&user("grant", "no@shop.example")).contains("no user"));
+    let old: Value = login("Secret1!").await.unwrap().json().await.unwrap();
     let reset = user("reset-password", "ann@shop.example");
     let text = stdout(&reset);
     let password = text.trim().rsplit(' ').next().unwrap();
     assert_eq!(login("Secret1!").await.unwrap().status(), 401);
-    assert_eq!(login(password).await.unwrap().status(), 200, "{text}");
+    let new = login(password).await.unwrap();
+    assert_eq!(new.status(), 200, "{text}");
+    let new: Value = new.json().await.unwrap();
+    // Whoever knew the old password has tokens of it: they end within the bound, and the new
+    // ones are good at once.
+    let me = async |signed_in: &Value| {
+        let token = signed_in["idToken"].as_str().unwrap();
+        let asked = client.get(format!("{}/me", serving.url)).bearer_auth(token).send();
+        asked.await.unwrap().status().as_u16()
+    };
+    assert_eq!(me(&new).await, 200);
+    let reset = std::time::Instant::now();
+    while me(&old).await != 401 {
+        assert!(reset.elapsed() < std::time::Duration::from_secs(2), "older than the bound");
+    }
+    let refresh = json!({"refreshToken": old["refreshToken"]});
+    assert_eq!(post("/login/refresh", refresh).await.unwrap().status(), 401);
 }

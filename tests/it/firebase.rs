@@ -56,6 +56,10 @@ fn found(id: impl Into<String>) -> Reply {
     Reply::Json(200, json!({ "users": [{ "localId": id.into(), "passwordHash": "x" }] }))
 }
 
+fn ann() -> AccountId {
+    AccountId("ann".to_owned())
+}
+
 fn nobody() -> Reply {
     Reply::Json(200, json!({ "kind": "identitytoolkit#GetAccountInfoResponse" }))
 }
@@ -167,10 +171,10 @@ async fn what_is_asked_is_what_google_documents() {
         })
     })
     .await;
-    let (wish, id) = (wish(), AccountId("ann".to_owned()));
+    let (wish, id) = (wish(), ann());
     let firebase = by_account(&google);
     firebase.create(&wish).await.unwrap();
-    assert_eq!(firebase.find(&wish.email).await.unwrap().as_ref(), Some(&id));
+    assert!(firebase.find(&id).await.unwrap().is_some());
     firebase.remove(&id).await.unwrap();
     firebase.reset_password(&wish.email).await.unwrap();
     firebase.probe().await.unwrap();
@@ -182,7 +186,7 @@ async fn what_is_asked_is_what_google_documents() {
             "POST /v1/projects/vitrine-test/accounts",
             json!({ "localId": wish.user.to_string(), "email": wish.email, "password": password }),
         ),
-        ("POST /v1/projects/vitrine-test/accounts:lookup", json!({ "email": [wish.email] })),
+        ("POST /v1/projects/vitrine-test/accounts:lookup", json!({ "localId": ["ann"] })),
         ("POST /v1/projects/vitrine-test/accounts:delete", json!({ "localId": "ann" })),
         (
             "POST /v1/accounts:sendOobCode",
@@ -287,8 +291,8 @@ async fn what_changes_nothing_is_asked_again() {
     .await;
     let firebase = by_account(&google);
     firebase.check("ann@example.com", &"p".into()).await.unwrap();
-    firebase.find("ann@example.com").await.unwrap();
-    firebase.remove(&AccountId("ann".to_owned())).await.unwrap();
+    firebase.find(&ann()).await.unwrap();
+    firebase.remove(&ann()).await.unwrap();
     assert_eq!(google.asked().iter().filter(|a| token(a).is_none()).count(), 9);
 
     let google = Google::that(|_| refusal(503, "Try again")).await;
@@ -307,7 +311,7 @@ async fn what_was_not_sent_is_sent_again_after_a_pause() {
     let firebase = Firebase::at(&reach, &config(None), Clock::System).unwrap();
     let began = Instant::now();
     let made = firebase.create(&wish()).await;
-    assert!(matches!(made, Err(IdentityError::Unreachable(_))), "{made:?}");
+    assert!(matches!(made, Err(IdentityError::NotAsked(_))), "{made:?}");
     assert!(began.elapsed() >= Duration::from_millis(300), "two pauses, of 100 and 200 ms");
 }
 
@@ -352,7 +356,8 @@ async fn ten_at_once_share_one_token_and_it_is_renewed_before_it_ends() {
     let google = Google::that(|asked| token(asked).unwrap_or_else(nobody)).await;
     let config = config(Some(google.service_account()));
     let firebase = Firebase::at(&google.reach(), &config, clock.clone()).unwrap();
-    let finds = (0..10).map(|_| firebase.find("ann@example.com"));
+    let ann = ann();
+    let finds = (0..10).map(|_| firebase.find(&ann));
     for found in futures_util::future::join_all(finds).await {
         assert_eq!(found.unwrap(), None);
     }
@@ -365,10 +370,10 @@ async fn ten_at_once_share_one_token_and_it_is_renewed_before_it_ends() {
     assert!(stated["scope"].as_str().unwrap().contains("auth/identitytoolkit"));
 
     clock.turn(Duration::from_mins(54));
-    firebase.find("ann@example.com").await.unwrap();
+    firebase.find(&ann).await.unwrap();
     assert_eq!(google.times("/token"), 1);
     clock.turn(Duration::from_mins(1));
-    firebase.find("ann@example.com").await.unwrap();
+    firebase.find(&ann).await.unwrap();
     assert_eq!(google.times("/token"), 2, "five minutes before its end");
 }
 
@@ -387,12 +392,12 @@ async fn a_token_service_that_is_away_is_not_noticed_while_a_token_lasts() {
     .await;
     let config = config(Some(google.service_account()));
     let firebase = Firebase::at(&google.reach(), &config, clock.clone()).unwrap();
-    firebase.find("ann@example.com").await.unwrap();
+    firebase.find(&ann()).await.unwrap();
     clock.turn(Duration::from_mins(59));
-    firebase.find("ann@example.com").await.unwrap();
+    firebase.find(&ann()).await.unwrap();
     clock.turn(Duration::from_mins(1));
-    let refused = firebase.find("ann@example.com").await;
-    assert!(matches!(refused, Err(IdentityError::Unreachable(_))), "{refused:?}");
+    let refused = firebase.find(&ann()).await;
+    assert!(matches!(refused, Err(IdentityError::NotAsked(_))), "{refused:?}");
 }
 
 #[tokio::test]
@@ -407,7 +412,7 @@ async fn a_token_that_was_called_back_is_replaced_once() {
             })
         })
         .await;
-        let found = by_account(&google).find("ann@example.com").await;
+        let found = by_account(&google).find(&ann()).await;
         assert_eq!(found.is_ok(), is_taken_then, "{found:?}");
         assert!(!matches!(found, Err(IdentityError::Unreachable(_))));
         assert_eq!((google.times("/token"), google.times(":lookup")), (2, 2));
@@ -421,14 +426,11 @@ async fn what_cannot_work_is_told_by_name() {
         None => nobody(),
     })
     .await;
-    let error = by_account(&google).find("ann@example.com").await.unwrap_err();
+    let error = by_account(&google).find(&ann()).await.unwrap_err();
     assert!(matches!(&error, IdentityError::Misconfigured(t) if t.contains("FIREBASE_SECRET")));
 
     let firebase = by_key(&google, &google.reach());
-    let needs_manager = [
-        firebase.find("ann@example.com").await.map(|_| ()),
-        firebase.remove(&AccountId("ann".to_owned())).await,
-    ];
+    let needs_manager = [firebase.find(&ann()).await.map(|_| ()), firebase.remove(&ann()).await];
     for needed in needs_manager {
         assert!(
             matches!(&needed, Err(IdentityError::Misconfigured(t)) if t.contains("FIREBASE_SECRET"))
@@ -493,11 +495,11 @@ async fn no_error_tells_a_secret() {
             })
             .await;
             for firebase in [by_account(&google), by_key(&google, &google.short_reach())] {
-                let (wish, account) = (wish(), AccountId("ann".to_owned()));
+                let (wish, account) = (wish(), ann());
                 let (made, checked, found, removed, reset, probed) = tokio::join!(
                     firebase.create(&wish),
                     firebase.check(&wish.email, &wish.password),
-                    firebase.find(&wish.email),
+                    firebase.find(&account),
                     firebase.remove(&account),
                     firebase.reset_password(&wish.email),
                     firebase.probe(),
@@ -574,7 +576,14 @@ async fn what_happens_to_an_account_on_the_other_side_is_seen() {
     let id = firebase.create(&wish).await.unwrap();
     change(json!({ "localId": id.0, "emailVerified": true })).await;
     assert!(firebase.check(&wish.email, &wish.password).await.unwrap().is_verified);
+    assert!(!firebase.find(&id).await.unwrap().unwrap().is_disabled);
+    let before = Clock::System.now_micros();
+    change(json!({ "localId": id.0, "password": "Another-1-horse!" })).await;
+    let valid_since = firebase.find(&id).await.unwrap().unwrap().valid_since;
+    assert!(valid_since >= before / 1_000 * 1_000, "{valid_since} {before}");
+    firebase.check(&wish.email, &"Another-1-horse!".into()).await.unwrap();
     change(json!({ "localId": id.0, "disableUser": true })).await;
+    assert!(firebase.find(&id).await.unwrap().unwrap().is_disabled);
     let refused = firebase.check(&wish.email, &wish.password).await;
     assert!(matches!(refused, Err(IdentityError::WrongCredentials)), "{refused:?}");
     firebase.reset_password(&wish.email).await.expect("nothing is told of it");

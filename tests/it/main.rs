@@ -18,6 +18,7 @@ mod contract_store;
 mod contract_writes;
 mod data_set;
 mod firebase;
+mod firebase_people;
 mod functions;
 mod host;
 mod http;

@@ -4,6 +4,7 @@
 pub mod app;
 pub mod fake_handler;
 pub mod files;
+pub mod firebase_project;
 pub mod google;
 pub mod host;
 pub mod process;

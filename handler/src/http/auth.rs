@@ -13,7 +13,8 @@ use super::problem::ApiError;
 use crate::app::App;
 use crate::cache::Outcome;
 use crate::cache::encoding::Encoding;
-use crate::question::Question;
+use crate::identity::token::Proved;
+use crate::question::{Question, Standing};
 use crate::store::StoreError;
 use crate::store::users::Rights;
 
@@ -31,9 +32,19 @@ pub(super) struct Peer(pub(super) SocketAddr);
 /// Whoever asks; refuses who is nobody.
 pub(super) async fn user(app: &App, headers: &HeaderMap) -> Result<Caller, ApiError> {
     let token = bearer(headers).ok_or(ApiError::Unauthorized)?;
-    let user = app.people.accounts.whose(token).ok_or(ApiError::Unauthorized)?;
-    let rights = rights(app, user).await?.ok_or(ApiError::Unauthorized)?;
-    if rights.active { Ok(Caller { user, rights }) } else { Err(ApiError::Forbidden) }
+    let Proved { user, epoch } = app.people.accounts.whose(token).ok_or(ApiError::Unauthorized)?;
+    let mut standing = standing(app, user).await?.ok_or(ApiError::Unauthorized)?;
+    if standing.epoch < epoch {
+        // Another process has given it out a moment ago; nobody but us can sign it.
+        let user = app.store.user(user).await?.ok_or(ApiError::Unauthorized)?;
+        standing = Standing { rights: user.rights, epoch: user.epoch };
+    }
+    let rights = standing.rights;
+    if !rights.active {
+        // Shutting somebody out ends their tokens as well; this says more.
+        return Err(ApiError::Forbidden);
+    }
+    if standing.epoch == epoch { Ok(Caller { user, rights }) } else { Err(ApiError::Unauthorized) }
 }
 
 /// Whoever asks; refuses who does not administer in this moment.
@@ -47,7 +58,7 @@ pub(super) fn claims_to_be_somebody(headers: &HeaderMap) -> bool {
     headers.contains_key(AUTHORIZATION)
 }
 
-async fn rights(app: &App, user: Uuid) -> Result<Option<Rights>, ApiError> {
+async fn standing(app: &App, user: Uuid) -> Result<Option<Standing>, ApiError> {
     let reply = app.cache.answer(&Question::Rights(user)).await?;
     if let Outcome::Stale(_) = reply.outcome {
         // An older page is better than none; an older right is not.

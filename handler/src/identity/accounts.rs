@@ -10,10 +10,12 @@ use std::time::Duration;
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use super::token::{LIFE_SECONDS, Tokens, new_refresh_token, refresh_token_hash};
-use super::{AccountId, Identity, IdentityError, NewAccount};
+use super::names::first_and_last;
+use super::token::{LIFE_SECONDS, Proved, Tokens, new_refresh_token, refresh_token_hash};
+use super::{AccountId, AccountState, Checked, Identity, IdentityError, NewAccount};
 use crate::cache::versions::Versions;
-use crate::store::users::{Changed, Exchanged, Rights, RightsChange, Session, User};
+use crate::clock::micros_of;
+use crate::store::users::{Changed, Exchanged, Ongoing, Rights, RightsChange, Session, User};
 use crate::store::{Store, StoreError};
 
 /// A sign-up takes a second or two: what is pending for longer was cut off.
@@ -99,8 +101,8 @@ impl Accounts {
         Self { store, identity, tokens, admins, refresh_life }
     }
 
-    /// Whose token it is.
-    pub fn whose(&self, token: &str) -> Option<Uuid> {
+    /// Whose token it is, and in which of the user's epochs it counts.
+    pub fn whose(&self, token: &str) -> Option<Proved> {
         self.tokens.verify(token).ok()
     }
 
@@ -116,6 +118,7 @@ impl Accounts {
             first_name,
             last_name,
             is_pending: true,
+            epoch: 0,
             created_at: 0,
         };
         if !self.begin(&user).await? {
@@ -124,10 +127,11 @@ impl Accounts {
         let account = NewAccount { user: user.id, email: user.email.clone(), password };
         match self.identity.create(&account).await {
             Ok(account) => {
-                self.store.complete_sign_up(user.id, &account.0).await?;
+                self.store.complete_sign_up(user.id, &account.0, user.rights).await?;
                 Ok(User { is_pending: false, ..user })
             }
-            // Whether the account was made is not known: it is looked for later.
+            // Whether the account was made is not known: it is looked for later, or left to
+            // whoever proves that the address is theirs.
             Err(e @ IdentityError::Unreachable(_)) => Err(e.into()),
             Err(e) => {
                 self.store.abandon_sign_up(user.id).await?;
@@ -141,11 +145,15 @@ impl Accounts {
         if self.store.begin_sign_up(user).await? {
             return Ok(true);
         }
-        let left = self.store.pending_sign_ups(CUT_OFF_AFTER).await?;
-        let same = |other: &&User| other.email.to_lowercase() == user.email.to_lowercase();
-        let Some(left) = left.iter().find(same) else { return Ok(false) };
-        self.heal_one(left).await?;
+        let left = self.store.user_by_email(&user.email).await?;
+        let Some(left) = left.filter(|left| self.was_cut_off(left)) else { return Ok(false) };
+        self.heal_one(&left).await?;
         Ok(self.store.begin_sign_up(user).await?)
+    }
+
+    fn was_cut_off(&self, user: &User) -> bool {
+        let age = self.tokens.now_micros().saturating_sub(user.created_at);
+        user.is_pending && age >= micros_of(CUT_OFF_AFTER)
     }
 
     /// Lets somebody in.
@@ -155,7 +163,7 @@ impl Accounts {
         password: &SecretString,
     ) -> Result<SignedIn, AccountError> {
         let checked = self.identity.check(email, password).await?;
-        let user = self.user_of(&checked.account, email).await?.ok_or(AccountError::Refused)?;
+        let user = self.user_of(&checked).await?.ok_or(AccountError::Refused)?;
         let (user, raised) = if checked.is_verified || self.identity.trusts_addresses() {
             self.promote_listed(user).await?
         } else {
@@ -169,14 +177,27 @@ impl Accounts {
             token: hash,
             family: Uuid::new_v4(),
             user: user.id,
+            epoch: user.epoch,
             lasts: self.refresh_life,
         };
-        self.store.keep_session(&session).await?;
+        if !self.store.keep_session(&session).await? {
+            return Err(AccountError::Refused);
+        }
         Ok(SignedIn { raised, ..self.signed_in(&user, refresh_token) })
+    }
+
+    /// The session that goes on under a refresh token.
+    pub async fn session(&self, token: &str) -> Result<Option<Ongoing>, AccountError> {
+        Ok(self.store.session(&refresh_token_hash(token)).await?)
     }
 
     /// Exchanges a refresh token for the next pair.
     pub async fn refresh(&self, token: &str) -> Result<SignedIn, AccountError> {
+        if let Some(session) = self.session(token).await?
+            && !self.still_counts(&session).await?
+        {
+            return Err(AccountError::Refused);
+        }
         let (next, hash) = new_refresh_token();
         let old = refresh_token_hash(token);
         match self.store.exchange_session(&old, &hash, self.refresh_life).await? {
@@ -187,6 +208,18 @@ impl Accounts {
                 Err(AccountError::Refused)
             }
         }
+    }
+
+    /// Whether the place of accounts would still let in whom it let in then; as far as it can
+    /// be asked.
+    async fn still_counts(&self, session: &Ongoing) -> Result<bool, AccountError> {
+        if !self.identity.is_managed() {
+            return Ok(true);
+        }
+        let account = self.identity.find(&AccountId(session.account.clone())).await?;
+        Ok(account.is_some_and(|AccountState { is_disabled, valid_since }| {
+            !is_disabled && session.began_at >= valid_since
+        }))
     }
 
     /// Ends every session of a user.
@@ -200,18 +233,36 @@ impl Accounts {
         Ok(self.identity.reset_password(email).await?)
     }
 
-    /// Brings sign-ups that were cut off to their end.
+    /// Brings sign-ups that were cut off to their end. One that cannot be keeps no other from
+    /// it; the last error is told.
     pub async fn heal(&self) -> Result<(), AccountError> {
-        for user in self.store.pending_sign_ups(CUT_OFF_AFTER).await? {
-            self.heal_one(&user).await?;
+        let (mut after, mut failed) = (None, None);
+        loop {
+            let pending = self.store.pending_sign_ups(CUT_OFF_AFTER, after).await?;
+            let Some(last) = pending.last() else { break };
+            after = Some(last.id);
+            for user in &pending {
+                if let Err(e) = self.heal_one(user).await {
+                    tracing::warn!(user = %user.id, "a sign-up could not be healed: {e}");
+                    failed = Some(e);
+                }
+            }
+            if matches!(failed, Some(AccountError::Identity(IdentityError::NotAsked(_)))) {
+                // The place is away: those behind would fare no better.
+                break;
+            }
         }
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
 
+    /// An account under the user's own id is one that we have made. Where the place cannot be
+    /// asked for it the address is set free: whoever has the account proves it at signing in.
     async fn heal_one(&self, user: &User) -> Result<(), AccountError> {
-        if let Some(account) = self.identity.find(&user.email).await? {
+        let id = AccountId(user.id.to_string());
+        let is_made = self.identity.is_managed() && self.identity.find(&id).await?.is_some();
+        if is_made {
             tracing::info!(user = %user.id, "a sign-up was cut off behind its account");
-            self.store.complete_sign_up(user.id, &account.0).await?;
+            self.store.complete_sign_up(user.id, &id.0, user.rights).await?;
         } else {
             tracing::info!(user = %user.id, "a sign-up was cut off before its account");
             self.store.abandon_sign_up(user.id).await?;
@@ -219,24 +270,63 @@ impl Accounts {
         Ok(())
     }
 
-    /// The user of an account that has proved itself; one whose sign-up was cut off behind it
-    /// is brought to its end.
-    async fn user_of(
-        &self,
-        account: &AccountId,
-        email: &str,
-    ) -> Result<Option<User>, AccountError> {
-        if let Some(user) = self.store.user_by_account(&account.0).await? {
+    /// The user of an account that has proved itself: one whose sign-up was cut off behind it
+    /// is brought to its end, and an account that was made past us gets a new one.
+    async fn user_of(&self, checked: &Checked) -> Result<Option<User>, AccountError> {
+        if let Some(user) = self.store.user_by_account(&checked.account.0).await? {
             return Ok(Some(user));
         }
-        let pending = self.store.user_by_email(email).await?.filter(|user| user.is_pending);
-        let Some(user) = pending else { return Ok(None) };
-        self.store.complete_sign_up(user.id, &account.0).await?;
-        Ok(self.store.user_by_account(&account.0).await?)
+        let pending = self.store.user_by_email(&checked.email).await?;
+        let pending = pending.filter(|user| user.is_pending);
+        let rights = pending.as_ref().and_then(|user| self.rights_of_pending(user, checked));
+        match (pending, rights) {
+            (Some(user), Some(rights)) => {
+                self.store.complete_sign_up(user.id, &checked.account.0, rights).await?;
+            }
+            _ if checked.is_verified => self.adopt(checked).await?,
+            _ => return Ok(None),
+        }
+        Ok(self.store.user_by_account(&checked.account.0).await?)
+    }
+
+    /// What a pending user may do as the owner of this account; `None` if the account is
+    /// another's. Anybody can make an account for any address past us, by the API key.
+    fn rights_of_pending(&self, user: &User, checked: &Checked) -> Option<Rights> {
+        if self.identity.is_managed() {
+            (checked.account.0 == user.id.to_string()).then_some(user.rights)
+        } else if checked.is_verified {
+            Some(user.rights)
+        } else {
+            Some(Rights { admin: false, ..user.rights })
+        }
+    }
+
+    /// Makes an ordinary user for an account that was not made by us, and whose owner has
+    /// proved the address: they could neither sign up nor in. Leaves an address alone that
+    /// another user has.
+    async fn adopt(&self, checked: &Checked) -> Result<(), AccountError> {
+        let (first_name, last_name) = first_and_last(checked.name.as_deref(), &checked.email);
+        let user = User {
+            id: Uuid::new_v4(),
+            email: checked.email.clone(),
+            first_name,
+            last_name,
+            rights: Rights::USUAL,
+            is_pending: true,
+            was_listed: false,
+            epoch: 0,
+            created_at: 0,
+        };
+        if self.begin(&user).await? {
+            tracing::info!(user = %user.id, "an account that was there already gets a user");
+            self.store.complete_sign_up(user.id, &checked.account.0, user.rights).await?;
+        }
+        Ok(())
     }
 
     /// Makes somebody an administrator whose listed address is proved to be theirs: once, so
-    /// that a right that was taken away stays away.
+    /// that a right that was taken away stays away. Whoever was let in before the proof may be
+    /// somebody else: all tokens of that time end.
     async fn promote_listed(
         &self,
         user: User,

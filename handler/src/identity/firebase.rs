@@ -9,6 +9,7 @@
 //! second try cannot make a second one; by API key it is left to the caller.
 
 mod config;
+mod lookup;
 mod manager;
 mod replies;
 mod service_account;
@@ -27,10 +28,11 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 pub use self::config::{Config, Reach};
+use self::lookup::Found;
 use self::manager::{Manager, Proof};
 use self::replies::Refusal;
 use self::wire::{Answer, Failure, ask, at_most_once, repeat};
-use super::{AccountId, Checked, Identity, IdentityError, NewAccount};
+use super::{AccountId, AccountState, Checked, Identity, IdentityError, NewAccount};
 use crate::clock::Clock;
 use crate::crypto;
 
@@ -153,32 +155,36 @@ impl Firebase {
             "email": account.email,
             "password": account.password.expose_secret(),
         });
-        let ours = json!({ "localId": [id] });
         let make = || self.as_manager::<Account>(manager, "", &wish);
         match at_most_once(make).await {
             Err(Failure::Unanswered(_)) => {}
             answer => return Ok(AccountId(answer?.id)),
         }
-        if let Some(id) = self.look_up(manager, &ours).await? {
-            return Ok(id);
-        }
-        match at_most_once(make).await {
-            // The first try may have been carried out after we had looked.
-            Err(refused @ Failure::Refused(_)) => {
-                self.look_up(manager, &ours).await?.ok_or(refused)
+        let id = AccountId(id);
+        let second = async {
+            if self.look_up(manager, &id).await?.is_some() {
+                return Ok(());
             }
-            answer => Ok(AccountId(answer?.id)),
-        }
+            match at_most_once(make).await {
+                // The first try may have been carried out after we had looked.
+                Err(refused @ Failure::Refused(_)) => {
+                    self.look_up(manager, &id).await?.map(drop).ok_or(refused)
+                }
+                answer => answer.map(drop),
+            }
+        };
+        second.await.map_err(Failure::behind_unanswered)?;
+        Ok(id)
     }
 
-    async fn look_up(&self, manager: &Manager, who: &Value) -> Result<Option<AccountId>, Failure> {
-        #[derive(Deserialize)]
-        struct Found {
-            #[serde(default)]
-            users: Vec<Account>,
-        }
-        let found: Found = repeat(|| self.as_manager(manager, ":lookup", who)).await?;
-        Ok(found.users.into_iter().next().map(|account| AccountId(account.id)))
+    async fn look_up(
+        &self,
+        manager: &Manager,
+        account: &AccountId,
+    ) -> Result<Option<AccountState>, Failure> {
+        let who = json!({ "localId": [account.0] });
+        let found: Found = repeat(|| self.as_manager(manager, ":lookup", &who)).await?;
+        Ok(found.state())
     }
 
     /// Runs one operation within its time.
@@ -212,6 +218,9 @@ impl Identity for Firebase {
             account: Account,
             #[serde(rename = "idToken")]
             id_token: Option<String>,
+            email: Option<String>,
+            #[serde(rename = "displayName")]
+            name: Option<String>,
         }
         let body = json!({
             "email": email,
@@ -221,9 +230,12 @@ impl Identity for Firebase {
         let question = || self.as_user("accounts:signInWithPassword", &body);
         let answer: Result<SignedIn, _> = self.in_time(repeat(question)).await;
         match answer {
-            Ok(SignedIn { account, id_token: Some(token) }) => {
-                Ok(Checked { account: AccountId(account.id), is_verified: says_verified(&token) })
-            }
+            Ok(SignedIn { account, id_token: Some(token), email: told, name }) => Ok(Checked {
+                account: AccountId(account.id),
+                is_verified: says_verified(&token),
+                email: told.unwrap_or_else(|| email.to_owned()),
+                name,
+            }),
             // Without a token Google wants a second factor: a password alone must not open it.
             Ok(SignedIn { id_token: None, .. }) => Err(IdentityError::WrongCredentials),
             // What can be no address or password opens no account either.
@@ -234,13 +246,8 @@ impl Identity for Firebase {
         }
     }
 
-    async fn find(&self, email: &str) -> Result<Option<AccountId>, IdentityError> {
-        let who = json!({ "email": [email] });
-        let found = self.in_time(async { self.look_up(self.manager()?, &who).await }).await;
-        match found {
-            Err(IdentityError::BadEmail) => Ok(None),
-            found => found,
-        }
+    async fn find(&self, account: &AccountId) -> Result<Option<AccountState>, IdentityError> {
+        self.in_time(async { self.look_up(self.manager()?, account).await }).await
     }
 
     async fn remove(&self, account: &AccountId) -> Result<(), IdentityError> {
@@ -292,6 +299,10 @@ impl Identity for Firebase {
 
     fn trusts_addresses(&self) -> bool {
         false
+    }
+
+    fn is_managed(&self) -> bool {
+        self.manager.is_some()
     }
 }
 

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::{AccountId, Checked, Identity, IdentityError, NewAccount};
+use super::{AccountId, AccountState, Checked, Identity, IdentityError, NewAccount};
 use crate::store::{Store, StoreError};
 
 /// OWASP's password storage sheet: Argon2id with 19 MiB, two passes, one lane.
@@ -38,7 +38,7 @@ impl LocalAccounts {
         Self { store, turns: Arc::new(Semaphore::new(HASHES_AT_ONCE)), nobodys: Arc::default() }
     }
 
-    /// Gives an address another password; `false` if it has none.
+    /// Gives an address another password and ends its user's tokens; `false` if it has none.
     pub async fn change_password(
         &self,
         email: &str,
@@ -86,12 +86,15 @@ impl Identity for LocalAccounts {
             })
             .await?;
         let user = user.filter(|_| is_right).ok_or(IdentityError::WrongCredentials)?;
-        Ok(Checked { account: AccountId(user.to_string()), is_verified: false })
+        let account = AccountId(user.to_string());
+        Ok(Checked { account, is_verified: false, email: email.to_owned(), name: None })
     }
 
-    async fn find(&self, email: &str) -> Result<Option<AccountId>, IdentityError> {
-        let found = self.store.password(email).await?;
-        Ok(found.map(|(user, _)| AccountId(user.to_string())))
+    /// Who changes a password here ends the sessions with it.
+    async fn find(&self, account: &AccountId) -> Result<Option<AccountState>, IdentityError> {
+        let Ok(user) = account.0.parse() else { return Ok(None) };
+        let is_there = self.store.has_password(user).await?;
+        Ok(is_there.then_some(AccountState { is_disabled: false, valid_since: 0 }))
     }
 
     async fn remove(&self, account: &AccountId) -> Result<(), IdentityError> {
@@ -111,6 +114,10 @@ impl Identity for LocalAccounts {
     }
 
     fn trusts_addresses(&self) -> bool {
+        true
+    }
+
+    fn is_managed(&self) -> bool {
         true
     }
 }

@@ -1,7 +1,9 @@
 //! The tokens that we give out: who somebody is, for an hour; and the right to get the next.
 //!
 //! A token says who asks and nothing of what they may do: what it carries besides the user's
-//! id is for the client's display. The algorithm is fixed, whatever a token's head says.
+//! id and epoch is for the client's display. It counts only in the user's epoch, so that one
+//! write ends all that were given out; moments would have to be told apart within a second.
+//! The algorithm is fixed, whatever a token's head says.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -40,6 +42,15 @@ pub struct Tokens {
 #[error("the token is not valid")]
 pub struct BadToken;
 
+/// What a good token proves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Proved {
+    /// Whose it is.
+    pub user: Uuid,
+    /// The user's epoch when it was given out.
+    pub epoch: i64,
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Claims {
@@ -49,6 +60,7 @@ struct Claims {
     exp: i64,
     iat: i64,
     jti: Uuid,
+    epoch: i64,
     email: String,
     first_name: String,
     last_name: String,
@@ -86,6 +98,7 @@ impl Tokens {
             exp: now + LIFE_SECONDS,
             iat: now,
             jti: Uuid::new_v4(),
+            epoch: user.epoch,
             email: user.email.clone(),
             first_name: user.first_name.clone(),
             last_name: user.last_name.clone(),
@@ -96,8 +109,8 @@ impl Tokens {
             .expect("texts and numbers are signed with a key of bytes")
     }
 
-    /// Whose token it is.
-    pub fn verify(&self, token: &str) -> Result<Uuid, BadToken> {
+    /// What a token proves, if it is one of ours and young.
+    pub fn verify(&self, token: &str) -> Result<Proved, BadToken> {
         let claims = self
             .verifying
             .iter()
@@ -107,7 +120,13 @@ impl Tokens {
         let now = self.now_seconds();
         let is_young =
             claims.iat <= now + LEEWAY_SECONDS && claims.exp <= claims.iat + LIFE_SECONDS;
-        if claims.exp > now && is_young { Ok(claims.sub) } else { Err(BadToken) }
+        let proved = Proved { user: claims.sub, epoch: claims.epoch };
+        if claims.exp > now && is_young { Ok(proved) } else { Err(BadToken) }
+    }
+
+    /// The moment by which tokens are judged, µs since 1970.
+    pub(super) fn now_micros(&self) -> i64 {
+        self.clock.now_micros()
     }
 
     fn now_seconds(&self) -> i64 {
@@ -158,6 +177,7 @@ mod tests {
             rights: Rights { active: true, admin: false },
             is_pending: false,
             was_listed: false,
+            epoch: 3,
             created_at: 0,
         }
     }
@@ -177,7 +197,7 @@ mod tests {
 
     fn claims(now: i64) -> serde_json::Value {
         json!({"iss": "vitrine", "aud": "vitrine", "sub": Uuid::from_u128(7), "exp": now + 3_600,
-            "iat": now, "jti": Uuid::from_u128(1), "email": "", "firstName": "", "lastName": "",
+            "iat": now, "jti": Uuid::from_u128(1), "epoch": 3, "email": "", "firstName": "", "lastName": "",
             "admin": true, "active": true})
     }
 
@@ -186,9 +206,10 @@ mod tests {
         let clock = clock();
         let tokens = tokens(&clock);
         let token = tokens.issue(&somebody());
-        assert_eq!(tokens.verify(&token), Ok(somebody().id));
+        let proved = Proved { user: somebody().id, epoch: 3 };
+        assert_eq!(tokens.verify(&token), Ok(proved));
         clock.turn(Duration::from_secs(3_599));
-        assert_eq!(tokens.verify(&token), Ok(somebody().id));
+        assert_eq!(tokens.verify(&token), Ok(proved));
         clock.turn(Duration::from_secs(1));
         assert_eq!(tokens.verify(&token), Err(BadToken));
     }
@@ -231,6 +252,7 @@ mod tests {
             ("iat", json!(now + 61)),
             ("sub", json!("admin")),
             ("jti", json!(null)),
+            ("epoch", json!(null)),
         ] {
             let mut bad = good.clone();
             bad[name] = value.clone();

@@ -145,7 +145,8 @@ fn hint(code: &str) -> &'static str {
 impl From<Failure> for IdentityError {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::NotSent(cause) | Failure::Unanswered(cause) => Self::Unreachable(cause),
+            Failure::NotSent(cause) => Self::NotAsked(cause),
+            Failure::Unanswered(cause) => Self::Unreachable(cause),
             Failure::Refused(refusal) => refusal.into(),
             Failure::Misconfigured(text) => Self::Misconfigured(text),
         }

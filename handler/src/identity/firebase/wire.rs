@@ -34,6 +34,17 @@ pub enum Failure {
     Misconfigured(String),
 }
 
+impl Failure {
+    /// The same behind a question that nobody has answered: the two together may have had an
+    /// effect.
+    pub fn behind_unanswered(self) -> Self {
+        match self {
+            Self::NotSent(cause) => Self::Unanswered(cause),
+            other => other,
+        }
+    }
+}
+
 /// An answer, whatever its status.
 pub struct Answer {
     pub status: StatusCode,

@@ -7,7 +7,9 @@ use uuid::Uuid;
 
 use super::LateStore;
 use crate::store::StoreError;
-use crate::store::users::{Changed, Exchanged, RightsChange, Session, TokenHash, User, Users};
+use crate::store::users::{
+    Changed, Exchanged, Ongoing, Rights, RightsChange, Session, TokenHash, User, Users,
+};
 
 #[async_trait]
 impl Users for LateStore {
@@ -15,16 +17,25 @@ impl Users for LateStore {
         self.store()?.begin_sign_up(user).await
     }
 
-    async fn complete_sign_up(&self, id: Uuid, account: &str) -> Result<(), StoreError> {
-        self.store()?.complete_sign_up(id, account).await
+    async fn complete_sign_up(
+        &self,
+        id: Uuid,
+        account: &str,
+        rights: Rights,
+    ) -> Result<(), StoreError> {
+        self.store()?.complete_sign_up(id, account, rights).await
     }
 
     async fn abandon_sign_up(&self, id: Uuid) -> Result<(), StoreError> {
         self.store()?.abandon_sign_up(id).await
     }
 
-    async fn pending_sign_ups(&self, age: Duration) -> Result<Vec<User>, StoreError> {
-        self.store()?.pending_sign_ups(age).await
+    async fn pending_sign_ups(
+        &self,
+        age: Duration,
+        after: Option<Uuid>,
+    ) -> Result<Vec<User>, StoreError> {
+        self.store()?.pending_sign_ups(age, after).await
     }
 
     async fn user(&self, id: Uuid) -> Result<Option<User>, StoreError> {
@@ -47,8 +58,12 @@ impl Users for LateStore {
         self.store()?.change_rights(id, change).await
     }
 
-    async fn keep_session(&self, session: &Session) -> Result<(), StoreError> {
+    async fn keep_session(&self, session: &Session) -> Result<bool, StoreError> {
         self.store()?.keep_session(session).await
+    }
+
+    async fn session(&self, token: &TokenHash) -> Result<Option<Ongoing>, StoreError> {
+        self.store()?.session(token).await
     }
 
     async fn exchange_session(
@@ -62,6 +77,10 @@ impl Users for LateStore {
 
     async fn end_sessions(&self, user: Uuid) -> Result<(), StoreError> {
         self.store()?.end_sessions(user).await
+    }
+
+    async fn end_tokens(&self, user: Uuid) -> Result<(), StoreError> {
+        self.store()?.end_tokens(user).await
     }
 
     async fn prune_sessions(&self) -> Result<u64, StoreError> {
@@ -78,6 +97,10 @@ impl Users for LateStore {
 
     async fn password(&self, email: &str) -> Result<Option<(Uuid, String)>, StoreError> {
         self.store()?.password(email).await
+    }
+
+    async fn has_password(&self, user: Uuid) -> Result<bool, StoreError> {
+        self.store()?.has_password(user).await
     }
 
     async fn remove_password(&self, user: Uuid) -> Result<(), StoreError> {

@@ -12,11 +12,11 @@ use super::versions::{self, Touched};
 use crate::clock::micros_of;
 use crate::store::StoreError;
 use crate::store::users::{
-    Changed, Exchanged, Rights, RightsChange, Session, TokenHash, User, Users,
+    Changed, Exchanged, Ongoing, Rights, RightsChange, Session, TokenHash, User, Users,
 };
 
 const COLUMNS: &str = "id, email, first_name, last_name, active, admin, account IS NULL, \
-     was_listed, created_at";
+     was_listed, epoch, created_at";
 
 /// The address as it is compared: nobody tells two people apart by capitals.
 fn email_key(email: &str) -> String {
@@ -51,13 +51,19 @@ impl Users for SqliteStore {
         .await
     }
 
-    async fn complete_sign_up(&self, id: Uuid, account: &str) -> Result<(), StoreError> {
+    async fn complete_sign_up(
+        &self,
+        id: Uuid,
+        account: &str,
+        rights: Rights,
+    ) -> Result<(), StoreError> {
         let account = account.to_owned();
         self.write(move |tx| {
             tx.execute(
                 "-- users.complete_sign_up
-                 UPDATE users SET account = ?2 WHERE id = ?1 AND account IS NULL",
-                (id.to_string(), account),
+                 UPDATE users SET account = ?2, active = ?3, admin = ?4
+                 WHERE id = ?1 AND account IS NULL",
+                (id.to_string(), account, rights.active, rights.admin),
             )?;
             Ok(())
         })
@@ -75,13 +81,18 @@ impl Users for SqliteStore {
         .await
     }
 
-    async fn pending_sign_ups(&self, age: Duration) -> Result<Vec<User>, StoreError> {
+    async fn pending_sign_ups(
+        &self,
+        age: Duration,
+        after: Option<Uuid>,
+    ) -> Result<Vec<User>, StoreError> {
         let before = self.clock.now_micros() - micros_of(age);
+        let after = after.map(|id| id.to_string()).unwrap_or_default();
         self.read(move |db| {
             all(
                 db,
-                "WHERE account IS NULL AND created_at <= ?1 ORDER BY created_at LIMIT 100",
-                params![before],
+                "WHERE id > ?1 AND account IS NULL AND created_at <= ?2 ORDER BY id LIMIT 100",
+                params![after, before],
             )
         })
         .await
@@ -118,9 +129,23 @@ impl Users for SqliteStore {
         self.write(move |tx| change_rights(tx, id, change, now)).await
     }
 
-    async fn keep_session(&self, session: &Session) -> Result<(), StoreError> {
+    async fn keep_session(&self, session: &Session) -> Result<bool, StoreError> {
         let (session, now) = (session.clone(), self.clock.now_micros());
-        self.write(move |tx| keep_session(tx, &session, now)).await
+        self.write(move |tx| {
+            let user = one(tx, "WHERE id = ?1", &session.user.to_string())?;
+            // Whoever was let in before that may not have known the password since.
+            let counts = user.is_some_and(|user| user.epoch == session.epoch);
+            if counts {
+                keep_session(tx, &session, now, now)?;
+            }
+            Ok(counts)
+        })
+        .await
+    }
+
+    async fn session(&self, token: &TokenHash) -> Result<Option<Ongoing>, StoreError> {
+        let (token, now) = (*token, self.clock.now_micros());
+        self.read(move |db| ongoing(db, &token, now)).await
     }
 
     async fn exchange_session(
@@ -135,6 +160,11 @@ impl Users for SqliteStore {
 
     async fn end_sessions(&self, user: Uuid) -> Result<(), StoreError> {
         self.write(move |tx| end_sessions(tx, user)).await
+    }
+
+    async fn end_tokens(&self, user: Uuid) -> Result<(), StoreError> {
+        let now = self.clock.now_micros();
+        self.write(move |tx| end_tokens(tx, user, now)).await
     }
 
     async fn prune_sessions(&self) -> Result<u64, StoreError> {
@@ -164,13 +194,19 @@ impl Users for SqliteStore {
     }
 
     async fn change_password(&self, email: &str, hash: &str) -> Result<bool, StoreError> {
-        let (key, hash) = (email_key(email), hash.to_owned());
+        let (key, hash, now) = (email_key(email), hash.to_owned(), self.clock.now_micros());
         self.write(move |tx| {
-            let changed = tx.execute(
-                "-- users.change_password\nUPDATE passwords SET hash = ?2 WHERE email_key = ?1",
-                (key, hash),
-            )?;
-            Ok(changed == 1)
+            let owner: Option<String> = tx
+                .query_row(
+                    "-- users.change_password
+                     UPDATE passwords SET hash = ?2 WHERE email_key = ?1 RETURNING user_id",
+                    (key, hash),
+                    |row| row.get(0),
+                )
+                .optional()?;
+            let Some(owner) = owner else { return Ok(false) };
+            end_tokens(tx, parse_id(&owner)?, now)?;
+            Ok(true)
         })
         .await
     }
@@ -185,6 +221,16 @@ impl Users for SqliteStore {
                 .query_row([key], |row| Ok((row.get(0)?, row.get(1)?)))
                 .optional()?;
             found.map(|(id, hash)| Ok((parse_id(&id)?, hash))).transpose()
+        })
+        .await
+    }
+
+    async fn has_password(&self, user: Uuid) -> Result<bool, StoreError> {
+        self.read(move |db| {
+            let mut find = db.prepare_cached(
+                "-- users.has_password\nSELECT 1 FROM passwords WHERE user_id = ?1",
+            )?;
+            Ok(find.exists([user.to_string()])?)
         })
         .await
     }
@@ -210,6 +256,8 @@ fn change_rights(
     let Some(user) = one(tx, "WHERE id = ?1", &id.to_string())? else {
         return Ok(Changed::Unknown);
     };
+    // Signing in twice at once must not give back what was taken away between.
+    let change = if change.as_listed && user.was_listed { RightsChange::default() } else { change };
     let rights = Rights {
         active: change.active.unwrap_or(user.rights.active),
         admin: change.admin.unwrap_or(user.rights.admin),
@@ -229,11 +277,25 @@ fn change_rights(
         touched.rights();
         touched.raise(tx, now)?;
     }
-    if !rights.active {
-        end_sessions(tx, id)?;
+    let was_let_in = rights.admin && !user.rights.admin && change.as_listed;
+    let was_shut_out = user.rights.active && !rights.active;
+    if was_let_in || was_shut_out {
+        end_tokens(tx, id, now)?;
     }
-    let user = User { rights, was_listed, ..user };
+    let user = one(tx, "WHERE id = ?1", &id.to_string())?
+        .ok_or_else(|| StoreError::Corrupt("a user has vanished".into()))?;
     Ok(Changed::Done(Box::new(user), Arc::new(versions::all(tx)?)))
+}
+
+fn end_tokens(tx: &Transaction<'_>, user: Uuid, now: i64) -> Result<(), StoreError> {
+    end_sessions(tx, user)?;
+    tx.execute(
+        "-- users.end_tokens\nUPDATE users SET epoch = epoch + 1 WHERE id = ?1",
+        [user.to_string()],
+    )?;
+    let mut touched = Touched::default();
+    touched.rights();
+    touched.raise(tx, now)
 }
 
 fn others_administer(db: &Connection, id: Uuid) -> Result<bool, StoreError> {
@@ -248,14 +310,37 @@ fn others_administer(db: &Connection, id: Uuid) -> Result<bool, StoreError> {
     Ok(other.is_some())
 }
 
-fn keep_session(tx: &Transaction<'_>, session: &Session, now: i64) -> Result<(), StoreError> {
-    let Session { token, family, user, lasts } = session;
+fn keep_session(
+    tx: &Transaction<'_>,
+    session: &Session,
+    began_at: i64,
+    now: i64,
+) -> Result<(), StoreError> {
+    let Session { token, family, user, lasts, .. } = session;
+    let ends = now.saturating_add(micros_of(*lasts));
     tx.execute(
         "-- users.keep_session
-         INSERT INTO sessions (token, family, user_id, expires_at) VALUES (?1, ?2, ?3, ?4)",
-        params![token, family.to_string(), user.to_string(), now.saturating_add(micros_of(*lasts))],
+         INSERT INTO sessions (token, family, user_id, expires_at, began_at)
+         VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![token, family.to_string(), user.to_string(), ends, began_at],
     )?;
     Ok(())
+}
+
+fn ongoing(db: &Connection, token: &TokenHash, now: i64) -> Result<Option<Ongoing>, StoreError> {
+    let found: Option<(String, String, i64)> = db
+        .prepare_cached(
+            "-- users.ongoing
+             SELECT family, account, began_at FROM sessions JOIN users ON users.id = user_id
+             WHERE token = ?1 AND used_at IS NULL AND expires_at > ?2 AND account IS NOT NULL",
+        )?
+        .query_row((token, now), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    found
+        .map(|(family, account, began_at)| {
+            Ok(Ongoing { family: parse_id(&family)?, account, began_at })
+        })
+        .transpose()
 }
 
 fn exchange(
@@ -265,14 +350,19 @@ fn exchange(
     lasts: Duration,
     now: i64,
 ) -> Result<Exchanged, StoreError> {
-    let found: Option<(String, String, i64, bool)> = tx
+    let found: Option<(String, String, i64, bool, i64)> = tx
         .prepare_cached(
             "-- users.session
-             SELECT family, user_id, expires_at, used_at IS NOT NULL FROM sessions WHERE token = ?1",
+             SELECT family, user_id, expires_at, used_at IS NOT NULL, began_at
+             FROM sessions WHERE token = ?1",
         )?
-        .query_row([token], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+        .query_row([token], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+        })
         .optional()?;
-    let Some((family, user, expires_at, was_used)) = found else { return Ok(Exchanged::Refused) };
+    let Some((family, user, expires_at, was_used, began_at)) = found else {
+        return Ok(Exchanged::Refused);
+    };
     if was_used {
         tx.execute("-- users.end_family\nDELETE FROM sessions WHERE family = ?1", [family])?;
         return Ok(Exchanged::Reused);
@@ -283,8 +373,9 @@ fn exchange(
         "-- users.use_session\nUPDATE sessions SET used_at = ?2 WHERE token = ?1",
         (token, now),
     )?;
-    let next = Session { token: *with, family: parse_id(&family)?, user: user.id, lasts };
-    keep_session(tx, &next, now)?;
+    let family = parse_id(&family)?;
+    let next = Session { token: *with, family, user: user.id, epoch: user.epoch, lasts };
+    keep_session(tx, &next, began_at, now)?;
     Ok(Exchanged::Done(Box::new(user)))
 }
 
@@ -325,7 +416,8 @@ fn read(row: &Row<'_>) -> Result<User, StoreError> {
         rights: Rights { active: row.get(4)?, admin: row.get(5)? },
         is_pending: row.get(6)?,
         was_listed: row.get(7)?,
-        created_at: row.get(8)?,
+        epoch: row.get(8)?,
+        created_at: row.get(9)?,
     })
 }
 
