@@ -335,6 +335,44 @@ async fn too_many_attempts_are_refused_for_a_while() {
     assert_eq!(app.get("/products").await.status(), StatusCode::OK, "nobody else is kept out");
 }
 
+/// Whoever changes their own address with each try is told by what they try.
+#[tokio::test]
+async fn an_account_is_tried_only_so_often_from_everywhere_together() {
+    let app = TestApp::start_with(TestFolder::new(), |settings| {
+        settings.people.proxy_header = Some("x-forwarded-for".parse().unwrap());
+    })
+    .await;
+    let from = std::cell::Cell::new(0_u32);
+    let post = async |path: &str, body: &Value| {
+        from.set(from.get() + 1);
+        let address = std::net::Ipv4Addr::from_bits(0x0A00_0000 + from.get());
+        let request = app.client.post(format!("{}{path}", app.url)).json(body);
+        request.header("x-forwarded-for", address.to_string()).send().await.unwrap()
+    };
+    let reset = json!({"email": EMAIL});
+    for (path, body, tries, expected) in [
+        ("/signup", form(EMAIL), 10, [201, 409]),
+        ("/login", json!({"email": EMAIL, "password": "Wrong11!"}), 10, [401, 401]),
+        ("/password/reset", reset, 3, [202, 202]),
+    ] {
+        for _ in 0..tries {
+            let status = post(path, &body).await.status().as_u16();
+            assert!(expected.contains(&status), "{path}: {status}");
+        }
+        problem(post(path, &body).await, 429, "too-many-attempts").await;
+    }
+    let bob = "bob@shop.example";
+    body(post("/signup", &form(bob)).await, 201).await;
+    let credentials = json!({"email": bob, "password": PASSWORD});
+    let mut bob = body(post("/login", &credentials).await, 200).await;
+    for _ in 0..10 {
+        let refresh = json!({"refreshToken": bob["refreshToken"]});
+        bob = body(post("/login/refresh", &refresh).await, 200).await;
+    }
+    let refresh = json!({"refreshToken": bob["refreshToken"]});
+    problem(post("/login/refresh", &refresh).await, 429, "too-many-attempts").await;
+}
+
 #[tokio::test]
 async fn administrators_see_what_happened() {
     let app = app().await;

@@ -13,8 +13,10 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 /// What is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attempt {
-    /// Signing up, or asking for another password.
+    /// Signing up.
     SignUp,
+    /// Asking for another password.
+    Reset,
     /// Signing in.
     SignIn,
     /// Exchanging a token.
@@ -30,19 +32,30 @@ pub struct Limits(Option<Buckets>);
 
 struct Buckets {
     clock: DefaultClock,
-    sign_up: DefaultKeyedRateLimiter<IpAddr>,
-    sign_in: DefaultKeyedRateLimiter<IpAddr>,
-    refresh: DefaultKeyedRateLimiter<IpAddr>,
-    /// By the address that is tried, in lower case.
-    account: DefaultKeyedRateLimiter<String>,
+    sign_up: Pair,
+    reset: Pair,
+    sign_in: Pair,
+    refresh: Pair,
+}
+
+/// The buckets of one kind of attempt.
+struct Pair {
+    by_address: DefaultKeyedRateLimiter<IpAddr>,
+    /// By the e-mail address that is tried, in lower case, or by the session's family.
+    by_account: DefaultKeyedRateLimiter<String>,
 }
 
 /// A household behind one address; a client that refreshes when it should.
 const SIGN_UPS_PER_MINUTE: u32 = 10;
+const RESETS_PER_MINUTE: u32 = 10;
 const SIGN_INS_PER_MINUTE: u32 = 30;
 const REFRESHES_PER_MINUTE: u32 = 60;
 /// 14,400 guesses a day at the most: a password within CONTRACT 4's limits stands that.
 const TRIES_OF_AN_ACCOUNT_PER_MINUTE: u32 = 10;
+/// Each is a mail to somebody who may not have asked for it.
+const RESETS_OF_AN_ACCOUNT_PER_MINUTE: u32 = 3;
+/// A session is refreshed once an hour, and by a client that starts again and again.
+const REFRESHES_OF_A_SESSION_PER_MINUTE: u32 = 10;
 /// Buckets are forgotten when they are full again; beyond so many that is done at once.
 const KEYS_MAX: usize = 100_000;
 
@@ -50,33 +63,48 @@ fn per_minute(count: u32) -> Quota {
     Quota::per_minute(NonZeroU32::new(count).expect("the counts are not 0"))
 }
 
+impl Pair {
+    fn of(by_address: u32, by_account: u32) -> Self {
+        Self {
+            by_address: RateLimiter::keyed(per_minute(by_address)),
+            by_account: RateLimiter::keyed(per_minute(by_account)),
+        }
+    }
+}
+
+impl Buckets {
+    fn of(&self, attempt: Attempt) -> &Pair {
+        match attempt {
+            Attempt::SignUp => &self.sign_up,
+            Attempt::Reset => &self.reset,
+            Attempt::SignIn => &self.sign_in,
+            Attempt::Refresh => &self.refresh,
+        }
+    }
+}
+
 impl Limits {
     /// Limits that count, or none for a load test.
     pub fn new(are_on: bool) -> Self {
         Self(are_on.then(|| Buckets {
             clock: DefaultClock::default(),
-            sign_up: RateLimiter::keyed(per_minute(SIGN_UPS_PER_MINUTE)),
-            sign_in: RateLimiter::keyed(per_minute(SIGN_INS_PER_MINUTE)),
-            refresh: RateLimiter::keyed(per_minute(REFRESHES_PER_MINUTE)),
-            account: RateLimiter::keyed(per_minute(TRIES_OF_AN_ACCOUNT_PER_MINUTE)),
+            sign_up: Pair::of(SIGN_UPS_PER_MINUTE, TRIES_OF_AN_ACCOUNT_PER_MINUTE),
+            reset: Pair::of(RESETS_PER_MINUTE, RESETS_OF_AN_ACCOUNT_PER_MINUTE),
+            sign_in: Pair::of(SIGN_INS_PER_MINUTE, TRIES_OF_AN_ACCOUNT_PER_MINUTE),
+            refresh: Pair::of(REFRESHES_PER_MINUTE, REFRESHES_OF_A_SESSION_PER_MINUTE),
         }))
     }
 
     /// Counts an attempt from an address.
     pub fn count(&self, attempt: Attempt, from: IpAddr) -> Result<(), RetryAfter> {
         let Some(buckets) = &self.0 else { return Ok(()) };
-        let bucket = match attempt {
-            Attempt::SignUp => &buckets.sign_up,
-            Attempt::SignIn => &buckets.sign_in,
-            Attempt::Refresh => &buckets.refresh,
-        };
-        check(bucket, &network(from), &buckets.clock)
+        check(&buckets.of(attempt).by_address, &network(from), &buckets.clock)
     }
 
-    /// Counts a try of an account.
-    pub fn count_account(&self, email: &str) -> Result<(), RetryAfter> {
+    /// Counts an attempt at an account: by its e-mail address, or by its session's family.
+    pub fn count_account(&self, attempt: Attempt, account: &str) -> Result<(), RetryAfter> {
         let Some(buckets) = &self.0 else { return Ok(()) };
-        check(&buckets.account, &email.to_lowercase(), &buckets.clock)
+        check(&buckets.of(attempt).by_account, &account.to_lowercase(), &buckets.clock)
     }
 }
 
@@ -125,11 +153,18 @@ mod tests {
     #[test]
     fn an_account_is_tried_so_often_from_wherever() {
         let limits = Limits::new(true);
-        for _ in 0..TRIES_OF_AN_ACCOUNT_PER_MINUTE {
-            limits.count_account("A@b.example").unwrap();
+        for (attempt, tries) in [
+            (Attempt::SignUp, TRIES_OF_AN_ACCOUNT_PER_MINUTE),
+            (Attempt::Reset, RESETS_OF_AN_ACCOUNT_PER_MINUTE),
+            (Attempt::SignIn, TRIES_OF_AN_ACCOUNT_PER_MINUTE),
+            (Attempt::Refresh, REFRESHES_OF_A_SESSION_PER_MINUTE),
+        ] {
+            for _ in 0..tries {
+                limits.count_account(attempt, "A@b.example").unwrap();
+            }
+            assert!(limits.count_account(attempt, "a@B.example").is_err(), "{attempt:?}");
+            assert!(limits.count_account(attempt, "c@b.example").is_ok(), "{attempt:?}");
         }
-        assert!(limits.count_account("a@B.example").is_err());
-        assert!(limits.count_account("c@b.example").is_ok());
     }
 
     #[test]
