@@ -37,6 +37,7 @@ pub struct Serving {
     pub url: String,
     pub client: Client,
     lines: std::sync::mpsc::Receiver<String>,
+    errors: std::sync::mpsc::Receiver<String>,
     pub child: Child,
 }
 
@@ -48,8 +49,17 @@ impl Serving {
 
     /// Starts it by a command that ends in `handler serve`.
     pub fn start_by(command: &mut Command) -> Self {
-        let mut child =
-            command.env("VITRINE_LISTEN", "127.0.0.1:0").stdout(Stdio::piped()).spawn().unwrap();
+        command.env("VITRINE_LISTEN", "127.0.0.1:0");
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let errors = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (complain, complaints) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            for line in errors.map_while(Result::ok) {
+                eprintln!("{line}");
+                // Nobody may be listening any more.
+                let _ = complain.send(line);
+            }
+        });
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         // Its lines must go somewhere, or it would wait for a full pipe.
         let (say, heard) = std::sync::mpsc::channel();
@@ -69,7 +79,7 @@ impl Serving {
                 let _ = say.send(line);
             }
         });
-        Self { url, client: Client::new(), lines: heard, child }
+        Self { url, client: Client::new(), lines: heard, errors: complaints, child }
     }
 
     /// Asks with these headers.
@@ -90,11 +100,12 @@ impl Serving {
         while !self.lines.recv().expect("it still runs").contains(text) {}
     }
 
-    /// Ends it, and gives every line that it has said since the last one waited for.
+    /// Ends it, and gives every line that it has said since the last one waited for, and all
+    /// of its stderr.
     pub fn end(mut self) -> Vec<String> {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        self.lines.iter().collect()
+        self.lines.iter().chain(self.errors.iter()).collect()
     }
 }
 
