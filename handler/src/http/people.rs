@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::SecretString;
 use serde::Serialize;
+use tracing::Instrument as _;
 use uuid::Uuid;
 use warp::http::header::LINK;
 use warp::http::{HeaderMap, HeaderValue, StatusCode};
@@ -181,11 +182,12 @@ pub(super) async fn reset_password(
         app.people.limits.count_account(Attempt::Reset, &email)?;
         let accounts = Arc::clone(&app.people.accounts);
         // In the background: how long it takes would tell whether there is an account.
-        tokio::spawn(async move {
+        let resetting = async move {
             if let Err(e) = accounts.reset_password(&email).await {
                 tracing::warn!("a password could not be reset: {e}");
             }
-        });
+        };
+        tokio::spawn(resetting.in_current_span());
     }
     let message = "if there is an account for this address, its owner has been written to";
     Ok(respond::json(&Accepted { message }, StatusCode::ACCEPTED))
@@ -314,7 +316,6 @@ impl<'a> From<&'a User> for Shown<'a> {
 async fn to_the_end<T: Send + 'static>(
     work: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, ApiError> {
-    use tracing::Instrument as _;
     let working = tokio::spawn(work.in_current_span());
     working.await.map_err(|e| StoreError::Corrupt(e.into()).into())
 }
