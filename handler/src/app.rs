@@ -1,8 +1,10 @@
 //! Every long-lived part, wired once; and the life of a serving process.
 
 mod care;
+pub mod database;
 mod embedded;
 pub mod people;
+mod server;
 
 use std::io;
 use std::net::SocketAddr;
@@ -28,6 +30,7 @@ use crate::store::{Store, StoreError};
 use crate::writes::Writes;
 use embedded::Embedded;
 use people::{People, PeopleError};
+use server::Opening;
 
 /// How long the parts may take before a process listens without them: CONTRACT 6 gives it
 /// five seconds.
@@ -100,12 +103,14 @@ pub struct Server {
     listener: TcpListener,
 }
 
-/// The embedded parts.
+/// The database and the folders.
 enum Parts {
     /// On its own a process opens them before it listens.
     Opened(Embedded),
     /// Under a host it listens even if they cannot be opened.
     Late(JoinHandle<Embedded>),
+    /// The rows are on a server, which may be away.
+    Server(DataFolder, Opening),
 }
 
 /// Why a process cannot serve.
@@ -130,7 +135,11 @@ impl Server {
     /// request comes as soon as somebody listens.
     pub async fn start(settings: &Settings) -> Result<Self, StartError> {
         let folder = DataFolder::at(&settings.data_dir);
-        let (parts, store) = if settings.under_host {
+        let (parts, store) = if let Some(sql) = &settings.sql {
+            let opening = Opening::begin(settings, sql).await?;
+            let store = Arc::<LateStore>::clone(&opening.store);
+            (Parts::Server(folder.clone(), opening), store as Arc<dyn Store>)
+        } else if settings.under_host {
             let late = Arc::new(LateStore::default());
             let opening = tokio::spawn(embedded::open_late(folder.clone(), Arc::clone(&late)));
             // Nothing depends on how it ends: what is not there by then is late.
@@ -165,18 +174,19 @@ impl Server {
 
     /// Serves. On its own the process is told to stop, and lets requests end; a host kills it.
     pub async fn run(self) {
+        let under_host = self.app.functions.is_some();
+        let stop = if under_host { care::never() } else { care::told_to_stop() };
         let polling = tokio::spawn(care::poll(Arc::clone(&self.app.cache)));
-        let (caretaker, stop) = match self.parts {
-            Parts::Opened(embedded) => {
-                (tokio::spawn(care::of_all(embedded, self.maintenance)), care::told_to_stop())
-            }
-            Parts::Late(opening) => {
-                let caring = async {
-                    if let Ok(embedded) = opening.await {
-                        care::under_host(embedded).await;
-                    }
-                };
-                (tokio::spawn(caring), care::never())
+        let caretaker = match self.parts {
+            Parts::Opened(embedded) => tokio::spawn(care::of_all(embedded, self.maintenance)),
+            Parts::Late(opening) => tokio::spawn(async {
+                if let Ok(embedded) = opening.await {
+                    care::under_host(embedded).await;
+                }
+            }),
+            Parts::Server(folder, opening) => {
+                let maintenance = (!under_host).then_some(self.maintenance);
+                tokio::spawn(care::beside_server(opening, folder, maintenance))
             }
         };
         http::serve::serve(self.listener, self.app, stop).await;

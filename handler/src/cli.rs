@@ -14,12 +14,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::clock::Clock;
+use crate::app::database;
 use crate::doctor;
 use crate::settings::Settings;
 use crate::store::StoreError;
-use crate::store::sqlite::folder::DataFolder;
-use crate::store::sqlite::{Purpose, SCHEMA, SqliteStore};
 use crate::telemetry;
 
 /// A product catalogue: imported from files, served over HTTP.
@@ -68,7 +66,7 @@ pub fn run(cli: Cli) -> ExitCode {
     }
     match command {
         Command::Import(arguments) => on_runtime(import::run(settings, arguments)),
-        Command::Migrate => code(migrate(&settings)),
+        Command::Migrate => on_runtime(migrate(settings)),
         Command::Serve => on_runtime(serve::run(settings)),
         Command::User(arguments) => on_runtime(user::run(settings, arguments)),
         Command::Generate(_) | Command::Doctor => unreachable!("handled above"),
@@ -91,11 +89,7 @@ impl Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let code = if matches!(error, StoreError::SchemaTooNew { .. }) { 2 } else { 1 };
-        let message = match std::error::Error::source(&error) {
-            Some(cause) => format!("{error}: {cause}"),
-            None => error.to_string(),
-        };
-        Self { code, message }
+        Self { code, message: error.with_cause() }
     }
 }
 
@@ -123,9 +117,7 @@ fn refused(reason: impl Display) -> ExitCode {
     ExitCode::from(2)
 }
 
-fn migrate(settings: &Settings) -> Result<(), Failure> {
-    let folder = DataFolder::make(&settings.data_dir)?;
-    SqliteStore::open(&folder, Purpose::Loading, Clock::System)?;
-    println!("{}: schema {SCHEMA}", folder.database().display());
+async fn migrate(settings: Settings) -> Result<(), Failure> {
+    println!("{}", database::migrate(&settings).await?);
     Ok(())
 }

@@ -6,13 +6,13 @@ use std::fmt;
 use std::io::ErrorKind;
 use std::path::Path;
 
+use crate::app::database::inspect;
 use crate::cli::Failure;
 use crate::clock::Clock;
 use crate::identity::Identity as _;
 use crate::identity::firebase::Firebase;
 use crate::settings::{BadSetting, Settings};
 use crate::store::sqlite::folder::DataFolder;
-use crate::store::sqlite::inspect;
 use crate::telemetry;
 
 /// What was found out about a part.
@@ -52,7 +52,7 @@ fn examine(settings: &Settings) -> Vec<Finding> {
         Finding { part: "settings", result: Ok(describe(settings)) },
         Finding { part: "logging", result: logging(settings.log_filter.as_deref()) },
         Finding { part: "data folder", result: data_folder(&settings.data_dir) },
-        Finding { part: "database", result: database(&settings.data_dir) },
+        Finding { part: "database", result: database(settings) },
         Finding { part: "accounts", result: accounts(settings) },
         Finding { part: "tokens", result: Ok(tokens(settings)) },
         Finding { part: "watched folder", result: watched(&settings.data_dir) },
@@ -77,9 +77,13 @@ fn data_folder(data_dir: &Path) -> Result<String, String> {
 }
 
 /// Looks without migrating or mending anything.
-fn database(data_dir: &Path) -> Result<String, String> {
-    let found = inspect(&DataFolder::at(data_dir)).map_err(|e| e.to_string())?;
-    Ok(found.unwrap_or_else(|| "SQLite, made at the first use".to_owned()))
+fn database(settings: &Settings) -> Result<String, String> {
+    on_runtime(inspect(settings))?.map_err(|e| e.with_cause())
+}
+
+fn on_runtime<T>(work: impl Future<Output = T>) -> Result<T, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    Ok(runtime.map_err(|e| e.to_string())?.block_on(work))
 }
 
 fn logging(filter: Option<&str>) -> Result<String, String> {
@@ -94,9 +98,7 @@ fn accounts(settings: &Settings) -> Result<String, String> {
         return Ok(format!("in the database, {admins} listed as administrators"));
     };
     let firebase = Firebase::new(config, Clock::System).map_err(|e| e.to_string())?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let probe = runtime.map_err(|e| e.to_string())?.block_on(firebase.probe());
-    probe.map_err(|e| e.to_string())?;
+    on_runtime(firebase.probe())?.map_err(|e| e.to_string())?;
     let project = config.project_id.as_deref().unwrap_or_default();
     Ok(format!("Firebase project {project}, {admins} listed as administrators"))
 }

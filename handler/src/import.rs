@@ -71,7 +71,7 @@ pub enum ImportError {
     #[error("run {} is {} elsewhere: this one stops", .0.id, .0.state.word())]
     Lost(Box<Run>),
     /// The store could not be asked.
-    #[error("{}", with_cause(.0))]
+    #[error("{}", .0.with_cause())]
     Store(#[from] StoreError),
 }
 
@@ -264,8 +264,8 @@ impl Work<'_> {
             Stop::Store(StoreError::RunLost) => return self.lost(run).await,
             Stop::ForGood(reason) => End::Failed(reason),
             Stop::ForNow(reason) => End::Paused(reason),
-            Stop::Store(e) if e.may_pass() => End::Paused(with_cause(&e)),
-            Stop::Store(e) => End::Failed(with_cause(&e)),
+            Stop::Store(e) if e.may_pass() => End::Paused(e.with_cause()),
+            Stop::Store(e) => End::Failed(e.with_cause()),
         };
         match self.store.end_run(&self.lease, end.clone()).await {
             Err(StoreError::RunLost) => return self.lost(run).await,
@@ -300,13 +300,5 @@ fn allow(counts: &Counts, run: &Run) -> Result<(), Stop> {
             "{} rows are refused, more than the {most} allowed",
             counts.rejected
         ))),
-    }
-}
-
-/// The error and what lies under it, for people at the command line and in the logs.
-fn with_cause(error: &StoreError) -> String {
-    match std::error::Error::source(error) {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
     }
 }

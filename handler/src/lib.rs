@@ -4,7 +4,7 @@
 //!
 //! - [`catalog`]: what the catalogue is made of: products, categories, the query of a page.
 //!   Values that cannot be wrong; no I/O.
-//! - [`store`]: the contract with the database, and SQLite keeping it.
+//! - [`store`]: the contract with the database; SQLite and SQL Server keep it.
 //! - [`cache`]: finished answers, and the versions under which they count; [`question`]: what
 //!   can be asked and how an answer is made of rows.
 //! - [`writes`]: a product is written and the cache told, both or neither.
@@ -17,7 +17,7 @@
 //! - [`writes`]: products that are written, committed and published in one go.
 //! - [`maintenance`]: what has to be looked after now and then.
 //! - [`readiness`]: whether the parts can be reached.
-//! - [`settings`] and [`secrets`]: what the operator said. [`telemetry`]: what we say.
+//! - [`settings`] and [`secrets`]: what the operator said; [`credentials`]: who the process is. [`telemetry`]: what we say.
 //! - [`cli`]: the commands of `handler`. [`doctor`]: each part's line for the operator.
 //! - [`generate`]: synthetic data; [`sample`]: a little of it, in the binary.
 //! - [`clock`]: the time, and one that a test can turn. [`crypto`]: whose cryptography it is.
@@ -27,6 +27,7 @@ pub mod cache;
 pub mod catalog;
 pub mod cli;
 pub mod clock;
+pub mod credentials;
 pub mod crypto;
 pub mod doctor;
 pub mod generate;

@@ -7,17 +7,25 @@
 //! | `VITRINE_DATA_DIR` | `.vitrine` | embedded database, blob folder, rejects |
 //! | `VITRINE_EMBEDDED` | – | `true` allows embedded parts in production |
 //! | `AZURE_FUNCTIONS_ENVIRONMENT`, `WEBSITE_SITE_NAME` | – | tell that this is production |
+//! | `AZURE_CLIENT_ID` | – | the user-assigned identity to use for everything |
+//! | `SQL_SERVER`, `SQL_DATABASE`, `SQL_USERNAME`, `SQL_PASSWORD` | – | the database on a server: `host` or `host,port`, a name without a dot gets `.database.windows.net` |
+//! | `SQL_CONNECTION_STRING` | – | the same in ADO.NET form, wins |
+//! | `SQL_AUTHENTICATION` | `password` | or `managed-identity` |
+//! | `SQL_ENCRYPT` | `true` | `false` only outside production |
+//! | `SQL_POOL_MAX` | 16 | connections |
+//! | `SQL_MIGRATE` | `auto` | or `never` |
 //! | `CACHE_TTL_SECONDS` | 1800 | life of a cached page, ± 10 % |
 //! | `CACHE_STALENESS_MS` | 1000 | 50–4000: how old what is known of the versions may be |
 //! | `CACHE_LOCAL_BYTES` | 67108864 | size of the in-process cache |
 //! | `RUST_LOG` | `info` | log filter |
 //!
-//! The cloud's variables (`SQL_*`, `REDIS_*`, …) are known by name: one whose part
+//! The cloud's variables (`REDIS_*`, …) are known by name: one whose part
 //! is not built is refused, since quietly running on the embedded twin would be
 //! worse than not running. When not under a host, `Values` of a
 //! `local.settings.json` in the current folder serve as defaults.
 
 mod people;
+mod sql;
 
 use std::collections::HashMap;
 use std::io::ErrorKind;
@@ -29,6 +37,7 @@ use std::time::Duration;
 use crate::cache::Limits;
 
 pub use people::People;
+pub use sql::{Sql, SqlLogin};
 
 /// What the program was told.
 #[derive(Debug, Clone)]
@@ -41,6 +50,10 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// Whether this is production.
     pub production: bool,
+    /// The database on a server; an embedded one without it.
+    pub sql: Option<Sql>,
+    /// The user-assigned identity to use for everything; the machine's own without it.
+    pub client_id: Option<String>,
     /// The only container that imports are taken from.
     pub import_container: String,
     /// The limits of the in-process cache.
@@ -62,7 +75,17 @@ pub struct BadSetting {
 }
 
 /// The variables that are read.
-const OURS: [&str; 21] = [
+const OURS: [&str; 31] = [
+    "AZURE_CLIENT_ID",
+    "SQL_AUTHENTICATION",
+    "SQL_CONNECTION_STRING",
+    "SQL_DATABASE",
+    "SQL_ENCRYPT",
+    "SQL_MIGRATE",
+    "SQL_PASSWORD",
+    "SQL_POOL_MAX",
+    "SQL_SERVER",
+    "SQL_USERNAME",
     "FIREBASE_API_KEY",
     "FIREBASE_AUTH_EMULATOR_HOST",
     "FIREBASE_PROJECT_ID",
@@ -87,10 +110,8 @@ const OURS: [&str; 21] = [
 ];
 
 /// Settings of parts that are not built, each a whole name or, with `*`, a beginning.
-const NOT_BUILT: [(&str, &str); 8] = [
+const NOT_BUILT: [(&str, &str); 6] = [
     ("KEY_VAULT_URL", "Key Vault"),
-    ("AZURE_CLIENT_ID", "the managed identity"),
-    ("SQL_*", "Azure SQL"),
     ("REDIS_*", "Redis"),
     ("IMPORT_STORAGE_*", "Blob Storage"),
     ("CACHE_PREFIX", "the shared cache"),
@@ -137,13 +158,16 @@ impl Settings {
                 bad(name, format!("must be a whole number between {low} and {high}"))
             }),
         };
+        let production = given("WEBSITE_SITE_NAME").is_some()
+            || given("AZURE_FUNCTIONS_ENVIRONMENT")
+                .is_some_and(|name| name.eq_ignore_ascii_case("production"));
         let settings = Self {
             listen,
             under_host: port.is_some(),
             data_dir: given("VITRINE_DATA_DIR").unwrap_or(".vitrine").into(),
-            production: given("WEBSITE_SITE_NAME").is_some()
-                || given("AZURE_FUNCTIONS_ENVIRONMENT")
-                    .is_some_and(|name| name.eq_ignore_ascii_case("production")),
+            production,
+            sql: sql::read(&given, production)?,
+            client_id: given("AZURE_CLIENT_ID").map(str::to_owned),
             import_container: container(given("IMPORT_CONTAINER").unwrap_or("imports"))?,
             cache: Limits {
                 ttl: Duration::from_secs(number("CACHE_TTL_SECONDS", 1_800, 1..=31_536_000)?),
@@ -169,16 +193,25 @@ impl Settings {
         if self.people.firebase.as_ref().is_some_and(|firebase| firebase.emulator_host.is_some()) {
             return Err(bad("FIREBASE_AUTH_EMULATOR_HOST", "is refused in production"));
         }
-        if !embedded_allowed {
-            return Err(bad(
-                "VITRINE_EMBEDDED",
-                "in production an embedded database (no SQL_SERVER or SQL_CONNECTION_STRING), \
-                 blob folder (no IMPORT_STORAGE__accountName) and user store (no \
-                 FIREBASE_API_KEY) and a self-made key (no JWT_SECRET_KEY) are refused unless \
-                 this is `true`",
-            ));
+        let embedded = self.embedded_parts();
+        if embedded_allowed || embedded.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let embedded = embedded.join(", ");
+        let reason = format!("in production these are refused unless this is `true`: {embedded}");
+        Err(bad("VITRINE_EMBEDDED", reason))
+    }
+
+    /// The parts that are not what production wants, and what would configure them.
+    fn embedded_parts(&self) -> Vec<&'static str> {
+        let parts = [
+            (self.sql.is_none(), "an embedded database (no SQL_SERVER or SQL_CONNECTION_STRING)"),
+            // Storage is not part of this version.
+            (true, "a blob folder (no IMPORT_STORAGE__accountName)"),
+            (self.people.firebase.is_none(), "an embedded user store (no FIREBASE_API_KEY)"),
+            (self.people.key.is_none(), "a self-made key (no JWT_SECRET_KEY)"),
+        ];
+        parts.into_iter().filter_map(|(is_embedded, name)| is_embedded.then_some(name)).collect()
     }
 }
 
@@ -347,7 +380,7 @@ mod tests {
 
     #[test]
     fn a_part_that_is_not_built_is_refused_by_name_and_without_its_value() {
-        for name in ["SQL_SERVER", "REDIS_CONNECTION_STRING", "IMPORT_STORAGE__accountName"] {
+        for name in ["KEY_VAULT_URL", "REDIS_CONNECTION_STRING", "IMPORT_STORAGE__accountName"] {
             let refused = read(&[(name, "hunter2")]).unwrap_err();
             assert_eq!(refused.variable, name);
             assert!(!refused.to_string().contains("hunter2"));
@@ -362,5 +395,15 @@ mod tests {
             assert!(read(&[sign, ("VITRINE_EMBEDDED", "true")]).unwrap().production);
         }
         assert!(read(&[("AZURE_FUNCTIONS_ENVIRONMENT", "Development")]).is_ok());
+        let sql = [
+            ("WEBSITE_SITE_NAME", "shop"),
+            ("SQL_SERVER", "shop"),
+            ("SQL_DATABASE", "shop"),
+            ("SQL_AUTHENTICATION", "managed-identity"),
+        ];
+        let refused = read(&sql).unwrap_err();
+        assert_eq!(refused.variable, "VITRINE_EMBEDDED");
+        assert!(!refused.reason.contains("database"), "{refused}");
+        assert!(refused.reason.contains("blob folder") && refused.reason.contains("user store"));
     }
 }

@@ -9,6 +9,7 @@ pub mod import_run;
 pub mod late;
 pub mod product_write;
 pub mod sqlite;
+pub mod sqlserver;
 pub mod users;
 
 use std::sync::Arc;
@@ -174,6 +175,15 @@ pub enum StoreError {
         /// The newest schema that this handler knows.
         known: i64,
     },
+    /// The schema lacks steps, and this handler may not apply them.
+    #[error("the database needs schema {needed}: run `handler migrate` with a login that may")]
+    SchemaTooOld {
+        /// The schema that this handler works with.
+        needed: i64,
+    },
+    /// This database cannot search.
+    #[error("the database has no full-text search")]
+    NoSearch,
     /// The import run is no longer ours: cancelled, superseded, or taken over.
     #[error("the import run was taken over or ended elsewhere")]
     RunLost,
@@ -186,6 +196,14 @@ impl StoreError {
     /// Whether the same call may work later, with nothing else done about it.
     pub fn may_pass(&self) -> bool {
         matches!(self, Self::Unreachable(_) | Self::Full(_) | Self::Busy)
+    }
+
+    /// The error and what lies under it in one line, for people at the command line and in logs.
+    pub fn with_cause(&self) -> String {
+        match std::error::Error::source(self) {
+            Some(cause) => format!("{self}: {cause}"),
+            None => self.to_string(),
+        }
     }
 
     /// Whether the store cannot be reached, so that older answers are better than none.

@@ -15,7 +15,7 @@ use vitrine::identity::{AccountId, AccountState, Checked, Identity, IdentityErro
 use vitrine::store::Store;
 use vitrine::store::users::{Changed, Rights, RightsChange, Session};
 
-use crate::support::{SOME_DAY, TestFolder};
+use crate::contract_store::{Subject, contract};
 
 const KEY: &str = "a key of the tests, thirty-two bytes and more";
 const PASSWORD: &str = "Secret1!";
@@ -74,18 +74,32 @@ impl Identity for Held {
     }
 }
 
+contract!(
+    who_signs_up_can_sign_in_and_nobody_else,
+    a_sign_up_cut_off_before_its_account_is_taken_away,
+    a_sign_up_cut_off_behind_its_account_is_brought_to_its_end,
+    who_tries_again_after_a_cut_is_not_kept_waiting_for_long,
+    of_two_sign_ups_at_once_one_gets_the_address,
+    a_refresh_token_is_good_once_and_a_reused_one_ends_its_family,
+    sessions_end_by_time_by_signing_out_and_with_the_user,
+    a_listed_address_administers_at_once_where_nobody_could_prove_it,
+    a_listed_address_that_is_not_proved_administers_nothing,
+    a_listed_address_that_is_proved_administers_with_new_tokens_alone,
+    another_password_and_being_shut_out_end_every_token,
+    somebody_administers_always,
+    users_are_listed_by_pages_and_without_those_that_are_pending,
+);
+
 struct Place {
     accounts: Arc<Accounts>,
     held: Arc<Held>,
     store: Arc<dyn Store>,
     clock: Clock,
-    _folder: TestFolder,
+    _subject: Subject,
 }
 
-fn place_that(proves: bool) -> Place {
-    let folder = TestFolder::new();
-    let clock = Clock::standing_at(SOME_DAY);
-    let store: Arc<dyn Store> = folder.store_at(clock.clone());
+fn place_that(proves: bool, subject: Subject) -> Place {
+    let (store, clock) = (Arc::clone(&subject.store), subject.clock.clone());
     let open = || Semaphore::new(Semaphore::MAX_PERMITS);
     let held = Arc::new(Held {
         local: LocalAccounts::new(Arc::clone(&store)),
@@ -100,11 +114,11 @@ fn place_that(proves: bool) -> Place {
     let life = Duration::from_hours(30 * 24);
     let admins = [ADMIN.to_owned()];
     let accounts = Accounts::new(Arc::clone(&store), identity, tokens, &admins, life);
-    Place { accounts: Arc::new(accounts), held, store, clock, _folder: folder }
+    Place { accounts: Arc::new(accounts), held, store, clock, _subject: subject }
 }
 
-fn place() -> Place {
-    place_that(false)
+fn place(subject: Subject) -> Place {
+    place_that(false, subject)
 }
 
 fn sign_up(email: &str) -> SignUp {
@@ -132,9 +146,8 @@ impl Place {
     }
 }
 
-#[tokio::test]
-async fn who_signs_up_can_sign_in_and_nobody_else() {
-    let place = place();
+async fn who_signs_up_can_sign_in_and_nobody_else(subject: Subject) {
+    let place = place(subject);
     let user = place.accounts.sign_up(sign_up(EMAIL)).await.unwrap();
     let signed_in = place.accounts.sign_in("ANN@shop.example", &password()).await.unwrap();
     assert_eq!(place.accounts.whose(&signed_in.id_token).unwrap().user, user.id);
@@ -147,9 +160,8 @@ async fn who_signs_up_can_sign_in_and_nobody_else() {
 }
 
 /// Cut off before the account is made: nothing is left, and the address is free again.
-#[tokio::test]
-async fn a_sign_up_cut_off_before_its_account_is_taken_away() {
-    let place = place();
+async fn a_sign_up_cut_off_before_its_account_is_taken_away(subject: Subject) {
+    let place = place(subject);
     place.held.before.forget_permits(Semaphore::MAX_PERMITS);
     let cut = cut_off(&place, 1).await;
     assert!(cut.is_cancelled());
@@ -165,10 +177,9 @@ async fn a_sign_up_cut_off_before_its_account_is_taken_away() {
 }
 
 /// Cut off behind it: the user comes to be, by maintenance or by signing in.
-#[tokio::test]
-async fn a_sign_up_cut_off_behind_its_account_is_brought_to_its_end() {
+async fn a_sign_up_cut_off_behind_its_account_is_brought_to_its_end(subject: Subject) {
     for heals_by_itself in [true, false] {
-        let place = place();
+        let place = place(subject.engine.subject().await);
         place.held.behind.forget_permits(Semaphore::MAX_PERMITS);
         cut_off(&place, 2).await;
         assert!(place.store.user_by_email(EMAIL).await.unwrap().unwrap().is_pending);
@@ -183,9 +194,8 @@ async fn a_sign_up_cut_off_behind_its_account_is_brought_to_its_end() {
 }
 
 /// A second try does not have to wait for maintenance.
-#[tokio::test]
-async fn who_tries_again_after_a_cut_is_not_kept_waiting_for_long() {
-    let place = place();
+async fn who_tries_again_after_a_cut_is_not_kept_waiting_for_long(subject: Subject) {
+    let place = place(subject);
     place.held.before.forget_permits(Semaphore::MAX_PERMITS);
     cut_off(&place, 1).await;
     place.held.before.add_permits(10);
@@ -203,9 +213,8 @@ async fn cut_off(place: &Place, reached: u32) -> tokio::task::JoinError {
     signing_up.await.unwrap_err()
 }
 
-#[tokio::test]
-async fn of_two_sign_ups_at_once_one_gets_the_address() {
-    let place = place();
+async fn of_two_sign_ups_at_once_one_gets_the_address(subject: Subject) {
+    let place = place(subject);
     let (one, other) = tokio::join!(
         place.accounts.sign_up(sign_up(EMAIL)),
         place.accounts.sign_up(sign_up(EMAIL))
@@ -214,9 +223,8 @@ async fn of_two_sign_ups_at_once_one_gets_the_address() {
     place.accounts.sign_in(EMAIL, &password()).await.unwrap();
 }
 
-#[tokio::test]
-async fn a_refresh_token_is_good_once_and_a_reused_one_ends_its_family() {
-    let place = place();
+async fn a_refresh_token_is_good_once_and_a_reused_one_ends_its_family(subject: Subject) {
+    let place = place(subject);
     place.accounts.sign_up(sign_up(EMAIL)).await.unwrap();
     let first = place.accounts.sign_in(EMAIL, &password()).await.unwrap();
     let other = place.accounts.sign_in(EMAIL, &password()).await.unwrap();
@@ -228,9 +236,8 @@ async fn a_refresh_token_is_good_once_and_a_reused_one_ends_its_family() {
     assert!(place.refresh_is_refused("nonsense").await);
 }
 
-#[tokio::test]
-async fn sessions_end_by_time_by_signing_out_and_with_the_user() {
-    let place = place();
+async fn sessions_end_by_time_by_signing_out_and_with_the_user(subject: Subject) {
+    let place = place(subject);
     let user = place.accounts.sign_up(sign_up(EMAIL)).await.unwrap();
     let sign_in = || async { place.accounts.sign_in(EMAIL, &password()).await.unwrap() };
     let old = sign_in().await;
@@ -248,17 +255,15 @@ async fn sessions_end_by_time_by_signing_out_and_with_the_user() {
     assert!(place.is_refused(EMAIL, PASSWORD).await, "as for a wrong password");
 }
 
-#[tokio::test]
-async fn a_listed_address_administers_at_once_where_nobody_could_prove_it() {
-    let place = place();
+async fn a_listed_address_administers_at_once_where_nobody_could_prove_it(subject: Subject) {
+    let place = place(subject);
     let boss = place.accounts.sign_up(sign_up("Boss@Shop.example")).await.unwrap();
     assert!(boss.rights.admin);
     assert!(!place.accounts.sign_up(sign_up(EMAIL)).await.unwrap().rights.admin);
 }
 
-#[tokio::test]
-async fn a_listed_address_that_is_not_proved_administers_nothing() {
-    let place = place_that(true);
+async fn a_listed_address_that_is_not_proved_administers_nothing(subject: Subject) {
+    let place = place_that(true, subject);
     let boss = place.accounts.sign_up(sign_up(ADMIN)).await.unwrap();
     assert!(!boss.rights.admin);
     place.accounts.sign_in(ADMIN, &password()).await.unwrap();
@@ -267,9 +272,8 @@ async fn a_listed_address_that_is_not_proved_administers_nothing() {
 
 /// Both tokens of the time before end, also of a sign-in that is under way meanwhile; none of
 /// the time after does, and the right that was taken away stays away.
-#[tokio::test]
-async fn a_listed_address_that_is_proved_administers_with_new_tokens_alone() {
-    let place = place_that(true);
+async fn a_listed_address_that_is_proved_administers_with_new_tokens_alone(subject: Subject) {
+    let place = place_that(true, subject);
     let boss = place.accounts.sign_up(sign_up(ADMIN)).await.unwrap();
     let old = place.accounts.sign_in(ADMIN, &password()).await.unwrap();
     let late = Session {
@@ -305,9 +309,8 @@ async fn a_listed_address_that_is_proved_administers_with_new_tokens_alone() {
     assert!(!place.store.user(boss.id).await.unwrap().unwrap().rights.admin);
 }
 
-#[tokio::test]
-async fn another_password_and_being_shut_out_end_every_token() {
-    let place = place();
+async fn another_password_and_being_shut_out_end_every_token(subject: Subject) {
+    let place = place(subject);
     let ann = place.accounts.sign_up(sign_up(EMAIL)).await.unwrap();
     let counts = async |token: &str| {
         let epoch = place.accounts.whose(token).unwrap().epoch;
@@ -329,9 +332,8 @@ async fn another_password_and_being_shut_out_end_every_token() {
     assert!(place.refresh_is_refused(&old.refresh_token).await);
 }
 
-#[tokio::test]
-async fn somebody_administers_always() {
-    let place = place();
+async fn somebody_administers_always(subject: Subject) {
+    let place = place(subject);
     let boss = place.accounts.sign_up(sign_up(ADMIN)).await.unwrap();
     let ann = place.accounts.sign_up(sign_up(EMAIL)).await.unwrap();
     let grant = RightsChange { admin: Some(true), ..RightsChange::default() };
@@ -355,9 +357,8 @@ async fn somebody_administers_always() {
     assert!(!place.store.user(boss.id).await.unwrap().unwrap().rights.admin);
 }
 
-#[tokio::test]
-async fn users_are_listed_by_pages_and_without_those_that_are_pending() {
-    let place = place();
+async fn users_are_listed_by_pages_and_without_those_that_are_pending(subject: Subject) {
+    let place = place(subject);
     let mut ids = Vec::new();
     for i in 0..3 {
         ids.push(place.accounts.sign_up(sign_up(&format!("u{i}@shop.example"))).await.unwrap().id);

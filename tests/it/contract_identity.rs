@@ -9,28 +9,36 @@ use vitrine::identity::firebase::{Config, Firebase};
 use vitrine::identity::local::LocalAccounts;
 use vitrine::identity::{AccountId, Identity, IdentityError, NewAccount};
 
-use crate::support::TestFolder;
+use crate::contract_store::Engine;
 
 /// A place of accounts.
 pub struct Subject {
     pub place: Arc<dyn Identity>,
     /// Whether an account is called what we want it to be called.
     pub takes_our_id: bool,
-    _folder: Option<TestFolder>,
+    _store: Option<crate::contract_store::Subject>,
 }
 
 /// Accounts in a database of the test's own.
-fn local() -> Subject {
-    let folder = TestFolder::new();
-    let place = Arc::new(LocalAccounts::new(folder.store()));
-    Subject { place, takes_our_id: true, _folder: Some(folder) }
+async fn local() -> Subject {
+    local_on(Engine::Sqlite).await
+}
+
+async fn local_on_sqlserver() -> Subject {
+    local_on(Engine::SqlServer).await
+}
+
+async fn local_on(engine: Engine) -> Subject {
+    let store = engine.subject().await;
+    let place = Arc::new(LocalAccounts::new(Arc::clone(&store.store)));
+    Subject { place, takes_our_id: true, _store: Some(store) }
 }
 
 /// The real emulator, shared by all tests: each takes addresses of its own.
-fn firebase_emulator() -> Subject {
+async fn firebase_emulator() -> Subject {
     let config = emulated();
     let place = Arc::new(Firebase::new(&config, Clock::System).unwrap());
-    Subject { place, takes_our_id: true, _folder: None }
+    Subject { place, takes_our_id: true, _store: None }
 }
 
 /// The emulator that scripts/services has started.
@@ -67,12 +75,13 @@ macro_rules! contract {
         #[tokio::test]
         $(#[$mark])?
         async fn $promise() {
-            super::$promise(super::$place()).await;
+            super::$promise(super::$place().await).await;
         }
     };
 }
 
 contract!(local {});
+contract!(local_on_sqlserver { ignore = "needs TEST_SQL_CONNECTION_STRING" });
 contract!(firebase_emulator { ignore = "needs TEST_FIREBASE_EMULATOR" });
 
 const PASSWORD: &str = "Correct-1-horse!";
@@ -92,7 +101,7 @@ fn is_taken(made: &Result<AccountId, IdentityError>) -> bool {
 }
 
 async fn an_account_is_opened_by_its_password_and_by_no_other(
-    Subject { place, _folder, .. }: Subject,
+    Subject { place, _store, .. }: Subject,
 ) {
     let wish = wish();
     let id = place.create(&wish).await.unwrap();
@@ -116,7 +125,7 @@ async fn an_account_is_opened_by_its_password_and_by_no_other(
 }
 
 async fn an_unknown_address_and_a_wrong_password_are_told_alike(
-    Subject { place, _folder, .. }: Subject,
+    Subject { place, _store, .. }: Subject,
 ) {
     let wish = wish();
     place.create(&wish).await.unwrap();
@@ -129,7 +138,7 @@ async fn an_unknown_address_and_a_wrong_password_are_told_alike(
     assert_eq!((&unknown, &no_address), (&known, &known));
 }
 
-async fn an_address_is_taken_once_however_it_is_written(Subject { place, _folder, .. }: Subject) {
+async fn an_address_is_taken_once_however_it_is_written(Subject { place, _store, .. }: Subject) {
     let first = wish();
     let id = place.create(&first).await.unwrap();
     for email in [first.email.clone(), first.email.to_uppercase()] {
@@ -142,7 +151,7 @@ async fn an_address_is_taken_once_however_it_is_written(Subject { place, _folder
     assert_eq!(place.check(&first.email, &first.password).await.unwrap().account, id);
 }
 
-async fn of_two_at_once_one_gets_the_address(Subject { place, _folder, .. }: Subject) {
+async fn of_two_at_once_one_gets_the_address(Subject { place, _store, .. }: Subject) {
     for _ in 0..5 {
         let one = wish();
         let other = NewAccount { user: Uuid::new_v4(), ..one.clone() };
@@ -155,7 +164,7 @@ async fn of_two_at_once_one_gets_the_address(Subject { place, _folder, .. }: Sub
     }
 }
 
-async fn an_account_is_found_by_its_id(Subject { place, _folder, .. }: Subject) {
+async fn an_account_is_found_by_its_id(Subject { place, _store, .. }: Subject) {
     assert!(place.is_managed());
     let wish = wish();
     let id = AccountId(wish.user.to_string());
@@ -167,7 +176,7 @@ async fn an_account_is_found_by_its_id(Subject { place, _folder, .. }: Subject) 
     }
 }
 
-async fn an_account_that_is_removed_is_gone(Subject { place, _folder, .. }: Subject) {
+async fn an_account_that_is_removed_is_gone(Subject { place, _store, .. }: Subject) {
     let (wish, other) = (wish(), self::wish());
     let id = place.create(&wish).await.unwrap();
     place.create(&other).await.unwrap();
@@ -182,7 +191,7 @@ async fn an_account_that_is_removed_is_gone(Subject { place, _folder, .. }: Subj
     assert_eq!(place.check(&wish.email, &wish.password).await.unwrap().account, id);
 }
 
-async fn a_reset_tells_nobody_whether_there_is_an_account(Subject { place, _folder, .. }: Subject) {
+async fn a_reset_tells_nobody_whether_there_is_an_account(Subject { place, _store, .. }: Subject) {
     let wish = wish();
     place.create(&wish).await.unwrap();
     let mut told = Vec::new();
@@ -193,12 +202,12 @@ async fn a_reset_tells_nobody_whether_there_is_an_account(Subject { place, _fold
     place.check(&wish.email, &wish.password).await.expect("the old password lives on until then");
 }
 
-async fn an_account_is_called_what_we_call_it(Subject { place, takes_our_id, _folder }: Subject) {
+async fn an_account_is_called_what_we_call_it(Subject { place, takes_our_id, _store }: Subject) {
     let wish = wish();
     let id = place.create(&wish).await.unwrap();
     assert_eq!(id.0 == wish.user.to_string(), takes_our_id, "{id:?}");
 }
 
-async fn a_place_that_is_there_can_be_reached(Subject { place, _folder, .. }: Subject) {
+async fn a_place_that_is_there_can_be_reached(Subject { place, _store, .. }: Subject) {
     place.probe().await.unwrap();
 }

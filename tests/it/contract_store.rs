@@ -15,31 +15,62 @@ use vitrine::store::{
     RunState, Store, StoreError,
 };
 
+use crate::support::sqlserver::TestDatabase;
 use crate::support::{SOME_DAY, TestFolder};
 
-/// A store, and the clock that it goes by.
+/// A store, the clock that it goes by, and the folders beside it.
 pub struct Subject {
     pub store: Arc<dyn Store>,
     pub clock: Clock,
-    _folder: TestFolder,
+    pub folder: TestFolder,
+    pub engine: Engine,
+    // Behind the store, whose connections must have gone when the database is dropped.
+    _database: Option<TestDatabase>,
 }
 
-pub fn sqlite() -> Subject {
-    let folder = TestFolder::new();
-    let clock = Clock::standing_at(SOME_DAY);
-    Subject { store: folder.store_at(clock.clone()), clock, _folder: folder }
+/// What keeps the rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+    SqlServer,
 }
 
+impl Engine {
+    /// A store of the test's own.
+    pub async fn subject(self) -> Subject {
+        let (folder, clock) = (TestFolder::new(), Clock::standing_at(SOME_DAY));
+        let (store, database): (Arc<dyn Store>, _) = match self {
+            Self::Sqlite => (folder.store_at(clock.clone()), None),
+            Self::SqlServer => {
+                let database = TestDatabase::make().await;
+                (database.store(clock.clone()).await, Some(database))
+            }
+        };
+        Subject { store, clock, folder, engine: self, _database: database }
+    }
+}
+
+/// Checks each promise on each engine. `scripts/test` leaves `on_sqlserver` out where there is
+/// no server.
 macro_rules! contract {
     ($($promise:ident),* $(,)?) => {
         mod on_sqlite {
             $(#[tokio::test]
             async fn $promise() {
-                super::$promise(super::sqlite()).await;
+                super::$promise($crate::contract_store::Engine::Sqlite.subject().await).await;
+            })*
+        }
+
+        mod on_sqlserver {
+            $(#[tokio::test]
+            #[ignore = "needs TEST_SQL_CONNECTION_STRING"]
+            async fn $promise() {
+                super::$promise($crate::contract_store::Engine::SqlServer.subject().await).await;
             })*
         }
     };
 }
+pub(crate) use contract;
 
 contract!(
     a_list_is_walked_whole_in_every_order,
@@ -186,13 +217,15 @@ fn any_products() -> impl Strategy<Value = Vec<Product>> {
 
 /// Few values and many ties and unknowns, in pages of every small size, against a sort of
 /// the same products in memory.
-async fn a_list_is_walked_whole_in_every_order(_: Subject) {
-    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(24));
+async fn a_list_is_walked_whole_in_every_order(Subject { engine, .. }: Subject) {
+    // A case on a server is some thousand questions over the wire.
+    let cases = if engine == Engine::Sqlite { 24 } else { 4 };
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(cases));
     let runtime = tokio::runtime::Handle::current();
     let walked = tokio::task::spawn_blocking(move || {
         runner.run(&(any_products(), 1..8_usize), |(products, limit)| {
             runtime.block_on(async {
-                let subject = sqlite();
+                let subject = engine.subject().await;
                 load(&subject.store, "a", products.clone()).await;
                 for sort in Sort::ALL {
                     for category in [None, Some(1), Some(2)] {

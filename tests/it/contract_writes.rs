@@ -8,18 +8,7 @@ use vitrine::cache::versions::{Row, Versions};
 use vitrine::catalog::{Asin, CategoryId, Money, Product};
 use vitrine::store::{Edit, IdempotencyKey, Once, Store, StoreError, WriteError, Written};
 
-use crate::contract_store::{Subject, load, product, sqlite};
-
-macro_rules! contract {
-    ($($promise:ident),* $(,)?) => {
-        mod on_sqlite {
-            $(#[tokio::test]
-            async fn $promise() {
-                super::$promise(super::sqlite()).await;
-            })*
-        }
-    };
-}
+use crate::contract_store::{Subject, contract, load, product};
 
 contract!(
     a_product_is_created_once,

@@ -9,9 +9,22 @@ use vitrine::import::source::Source;
 use vitrine::import::{self, ImportError, dry_run};
 use vitrine::store::{Counts, HowStarted, RunState, Store};
 
-use crate::contract_store::walk;
+use crate::contract_store::{Engine, Subject, contract, walk};
 use crate::support::TestFolder;
 use crate::support::files::{HEADER, gzip, many, products, row};
+
+contract!(
+    what_the_file_says_is_what_the_catalogue_has,
+    gzip_is_told_by_its_content_and_read_the_same,
+    a_file_is_imported_once_unless_it_is_asked_for_again,
+    every_row_of_a_dirty_file_is_loaded_replaced_or_refused,
+    of_rows_with_one_asin_the_last_wins,
+    a_file_makes_a_thousand_categories_and_no_more,
+    a_limit_of_refused_rows_holds_when_the_run_goes_on,
+    too_many_refused_rows_stop_a_run_as_failed,
+    the_order_of_the_two_files_does_not_matter,
+    what_is_made_does_not_depend_on_where_a_run_was_cut,
+);
 
 async fn all(store: &Arc<dyn Store>) -> Vec<Product> {
     let query = vitrine::catalog::PageQuery::parse("limit=1000").unwrap();
@@ -26,10 +39,7 @@ fn counts(read: u64, loaded: u64, replaced: u64, rejected: u64) -> Counts {
     Counts { read, loaded, replaced, rejected }
 }
 
-#[tokio::test]
-async fn what_the_file_says_is_what_the_catalogue_has() {
-    let folder = TestFolder::new();
-    let store: Arc<dyn Store> = folder.store();
+async fn what_the_file_says_is_what_the_catalogue_has(Subject { store, folder, .. }: Subject) {
     let text = "\u{feff}category_id,asin,price,title,isBestSeller\r\n\
         7,B1,98.0,\"A \"\"big\"\" lamp, with\nshade &amp; bulb\",True\r\n\
         \r\n\
@@ -57,29 +67,25 @@ async fn what_the_file_says_is_what_the_catalogue_has() {
     assert_eq!(names, ["Category 7"]);
 }
 
-#[tokio::test]
-async fn the_order_of_the_two_files_does_not_matter() {
+async fn the_order_of_the_two_files_does_not_matter(Subject { engine, .. }: Subject) {
     let categories = "id,category_name\n1,Lamps &amp; Shades\n2,Beds\n";
     let mut results = Vec::new();
     for products_first in [true, false] {
-        let folder = TestFolder::new();
-        let store: Arc<dyn Store> = folder.store();
+        let subject = engine.subject().await;
+        let (store, folder) = (&subject.store, &subject.folder);
         let one = folder.file("products.csv", many(100));
         let two = folder.file("categories.csv", categories);
         let (first, second) = if products_first { (&one, &two) } else { (&two, &one) };
-        folder.import(&store, first).await.unwrap();
-        folder.import(&store, second).await.unwrap();
+        folder.import(store, first).await.unwrap();
+        folder.import(store, second).await.unwrap();
         let listed = store.categories().await.unwrap().value;
         assert_eq!(listed[0].name.as_str(), "Lamps & Shades");
-        results.push((listed, all(&store).await, store.category_counts().await.unwrap().value));
+        results.push((listed, all(store).await, store.category_counts().await.unwrap().value));
     }
     assert_eq!(results[0], results[1]);
 }
 
-#[tokio::test]
-async fn gzip_is_told_by_its_content_and_read_the_same() {
-    let folder = TestFolder::new();
-    let store: Arc<dyn Store> = folder.store();
+async fn gzip_is_told_by_its_content_and_read_the_same(Subject { store, folder, .. }: Subject) {
     let plain = folder.file("a.csv", many(3_000));
     // Two members, as `cat a.gz b.gz` makes them, under a name that says nothing.
     let text = many(3_000);
@@ -92,10 +98,9 @@ async fn gzip_is_told_by_its_content_and_read_the_same() {
     assert_eq!(all(&store).await, loaded);
 }
 
-#[tokio::test]
-async fn a_file_is_imported_once_unless_it_is_asked_for_again() {
-    let folder = TestFolder::new();
-    let store: Arc<dyn Store> = folder.store();
+async fn a_file_is_imported_once_unless_it_is_asked_for_again(
+    Subject { store, folder, .. }: Subject,
+) {
     let file = folder.file("a.csv", many(10));
     let first = folder.import(&store, &file).await.unwrap();
     let second = folder.import(&store, &file).await.unwrap();
@@ -110,10 +115,9 @@ async fn a_file_is_imported_once_unless_it_is_asked_for_again() {
 
 /// An independent reading of the generator's dirty file: every line that is loadable by
 /// the generator's own word is in the catalogue, the last of each asin, and nothing else.
-#[tokio::test]
-async fn every_row_of_a_dirty_file_is_loaded_replaced_or_refused() {
-    let folder = TestFolder::new();
-    let store: Arc<dyn Store> = folder.store();
+async fn every_row_of_a_dirty_file_is_loaded_replaced_or_refused(
+    Subject { store, folder, .. }: Subject,
+) {
     let options = Options { rows: 20_000, seed: 7, dirty_per_mille: 100, asins: Asins::Random };
     let (mut categories, mut text) = (Vec::new(), Vec::new());
     write_categories(&options, &mut categories).unwrap();
@@ -147,10 +151,7 @@ async fn every_row_of_a_dirty_file_is_loaded_replaced_or_refused() {
     assert_eq!(written[0]["reason"], rejects[0].reason);
 }
 
-#[tokio::test]
-async fn of_rows_with_one_asin_the_last_wins() {
-    let folder = TestFolder::new();
-    let store: Arc<dyn Store> = folder.store();
+async fn of_rows_with_one_asin_the_last_wins(Subject { store, folder, .. }: Subject) {
     let text = products(&[
         &row("B1", "first", "1.00", 1),
         &row("B2", "other", "1.00", 1),
@@ -162,10 +163,7 @@ async fn of_rows_with_one_asin_the_last_wins() {
     assert_eq!(find(&store, "B1").await.unwrap().title.as_str(), "second");
 }
 
-#[tokio::test]
-async fn a_file_makes_a_thousand_categories_and_no_more() {
-    let folder = TestFolder::new();
-    let store: Arc<dyn Store> = folder.store();
+async fn a_file_makes_a_thousand_categories_and_no_more(Subject { store, folder, .. }: Subject) {
     let rows: Vec<_> = (1..=1_002).map(|i| row(&format!("B{i}"), "x", "1", i)).collect();
     let lines: Vec<_> = rows.iter().map(String::as_str).collect();
     let run = folder.import(&store, &folder.file("a.csv", products(&lines))).await.unwrap();
@@ -187,8 +185,7 @@ async fn a_file_makes_a_thousand_categories_and_no_more() {
 
 /// A run that is cut after its first batch ends like one that was not, though rows that were
 /// replaced within that batch are the only ones to mention some categories.
-#[tokio::test]
-async fn what_is_made_does_not_depend_on_where_a_run_was_cut() {
+async fn what_is_made_does_not_depend_on_where_a_run_was_cut(Subject { engine, .. }: Subject) {
     let mut lines: Vec<_> = (1_000..2_000).map(|id| row("X", "same", "1", id)).collect();
     lines.extend((0..70_000).map(|i| row(&format!("A{i}"), "t", "1", 1_001)));
     lines.push(row("Z", "last", "1", 5_000));
@@ -196,12 +193,12 @@ async fn what_is_made_does_not_depend_on_where_a_run_was_cut() {
     let text = products(&lines);
     let mut ends = Vec::new();
     for is_cut in [false, true] {
-        let folder = TestFolder::new();
-        let store: Arc<dyn Store> = folder.store();
+        let subject = engine.subject().await;
+        let (store, folder) = (&subject.store, &subject.folder);
         let file = folder.file("a.csv", &text);
         if is_cut {
             let (committed, first) = tokio::sync::mpsc::unbounded_channel();
-            let (store, rejects, file) = (Arc::clone(&store), folder.rejects(), file.clone());
+            let (store, rejects, file) = (Arc::clone(store), folder.rejects(), file.clone());
             let options = import::Options { how: HowStarted::ByHand, rejects_max: None };
             let importing = tokio::spawn(async move {
                 let note = |_| committed.send(()).unwrap();
@@ -211,19 +208,18 @@ async fn what_is_made_does_not_depend_on_where_a_run_was_cut() {
             first.recv().await.unwrap();
             importing.abort();
         }
-        let run = folder.import(&store, &file).await.unwrap();
+        let run = folder.import(store, &file).await.unwrap();
         let categories = store.categories().await.unwrap().value.len();
-        ends.push((run.counts, run.categories_made, categories, find(&store, "Z").await));
+        ends.push((run.counts, run.categories_made, categories, find(store, "Z").await));
     }
     assert_eq!(ends[0], ends[1]);
     assert_eq!((ends[0].1, ends[0].2), (1_000, 1_000));
 }
 
 /// The limit stays with the run, whoever goes on with it.
-#[tokio::test]
-async fn a_limit_of_refused_rows_holds_when_the_run_goes_on() {
-    let folder = TestFolder::new();
-    let store: Arc<dyn Store> = folder.store();
+async fn a_limit_of_refused_rows_holds_when_the_run_goes_on(
+    Subject { store, folder, .. }: Subject,
+) {
     let file = folder.file("a.csv", products(&["B1,x", "B2,x", &row("B3", "good", "1", 1)]));
     let import = |how, rejects_max| {
         let options = import::Options { how, rejects_max };
@@ -237,10 +233,7 @@ async fn a_limit_of_refused_rows_holds_when_the_run_goes_on() {
     assert!(import(HowStarted::ByHand, None).await.is_ok(), "asked for anew, without a limit");
 }
 
-#[tokio::test]
-async fn too_many_refused_rows_stop_a_run_as_failed() {
-    let folder = TestFolder::new();
-    let store: Arc<dyn Store> = folder.store();
+async fn too_many_refused_rows_stop_a_run_as_failed(Subject { store, folder, .. }: Subject) {
     let text = products(&["B1,x", "B2,x", &row("B3", "good", "1", 1)]);
     let file = folder.file("a.csv", text);
     let source = || Source::File(file.clone());
@@ -263,10 +256,10 @@ async fn a_dry_run_reports_and_changes_nothing() {
 }
 
 /// The first batch of one's own takes the sample away; a file that cannot be read does not.
+/// Only the embedded store has a sample.
 #[tokio::test]
 async fn the_sample_goes_when_a_file_of_ones_own_is_loaded() {
-    let folder = TestFolder::new();
-    let store: Arc<dyn Store> = folder.store();
+    let Subject { store, folder, .. } = Engine::Sqlite.subject().await;
     assert!(store.is_unused().await.unwrap());
     vitrine::sample::load(&store, &folder.rejects()).await.unwrap();
     assert!(!store.is_unused().await.unwrap());

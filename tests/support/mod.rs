@@ -7,8 +7,10 @@ pub mod files;
 pub mod firebase_project;
 pub mod google;
 pub mod host;
+pub mod identity;
 pub mod process;
 pub mod routes;
+pub mod sqlserver;
 pub mod wire;
 
 use std::path::{Path, PathBuf};

@@ -6,9 +6,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::task::AbortHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::embedded::Embedded;
+use super::server::Opening;
 use crate::cache::Cache;
 use crate::import::maintain::import_dropped;
 use crate::import::rejects::RejectsFolder;
@@ -35,6 +37,45 @@ pub(super) async fn under_host(embedded: Embedded) {
     let Embedded { sqlite, folder, rejects, .. } = &embedded;
     let dropped = watch(embedded.store(), folder.clone(), rejects.clone());
     tokio::join!(dropped, index_search(Arc::clone(sqlite)));
+}
+
+/// Takes care of what lies beside a database on a server, once it is opened. Without
+/// `maintenance` the host's timer asks for it.
+pub(super) async fn beside_server(
+    opening: Opening,
+    folder: DataFolder,
+    maintenance: Option<Maintenance>,
+) {
+    let Opening { store, mut task } = opening;
+    // Ends with this one, and not only when the server comes.
+    let stopping = AbortOnDrop(task.abort_handle());
+    if let Err(e) = (&mut task).await {
+        tracing::error!("the database is not opened any more: {e}");
+        return;
+    }
+    drop(stopping);
+    let store: Arc<dyn Store> = store;
+    let dropped = async {
+        match DataFolder::make(folder.path()) {
+            Ok(folder) => watch(store, folder.clone(), RejectsFolder::new(folder.rejects())).await,
+            // A host may give the process no folder of its own.
+            Err(e) => tracing::warn!("no folder is watched for files: {e}"),
+        }
+    };
+    let maintained = async {
+        if let Some(maintenance) = maintenance {
+            keep_maintaining(maintenance).await;
+        }
+    };
+    tokio::join!(dropped, maintained);
+}
+
+struct AbortOnDrop(AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 async fn keep_maintaining(maintenance: Maintenance) {

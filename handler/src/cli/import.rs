@@ -8,13 +8,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Failure;
-use crate::clock::Clock;
+use crate::app::database::{self, peek_categories};
 use crate::import::rejects::RejectsFolder;
 use crate::import::source::{Source, file_name};
 use crate::import::{Options, Outcome, Report, dry_run, import};
 use crate::settings::Settings;
 use crate::store::sqlite::folder::DataFolder;
-use crate::store::sqlite::{Purpose, SqliteStore, peek_categories};
 use crate::store::{Counts, HowStarted, Run, Store};
 use progress::Shown;
 
@@ -37,11 +36,12 @@ pub(super) struct Arguments {
 /// Imports every file, one after the other; fails if one of them did not end.
 pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure> {
     let importer = if arguments.dry_run {
-        Importer::Checking(DataFolder::at(&settings.data_dir))
+        Importer::Checking(Box::new(settings))
     } else {
+        // Where refused rows are written, wherever the others go.
         let folder = DataFolder::make(&settings.data_dir)?;
-        let store = SqliteStore::open(&folder, Purpose::Loading, Clock::System)?;
-        Importer::Loading(Arc::new(store), RejectsFolder::new(folder.rejects()))
+        let store = database::open(&settings).await?;
+        Importer::Loading(store, RejectsFolder::new(folder.rejects()))
     };
     let mut failed = 0;
     for file in &arguments.files {
@@ -58,14 +58,14 @@ pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), 
 
 enum Importer {
     Loading(Arc<dyn Store>, RejectsFolder),
-    Checking(DataFolder),
+    Checking(Box<Settings>),
 }
 
 impl Importer {
     async fn take(&self, file: &Path, arguments: &Arguments) -> Result<(), Failure> {
         match self {
             Self::Loading(store, rejects) => load(file, store, rejects, arguments).await,
-            Self::Checking(folder) => check(file, folder, arguments),
+            Self::Checking(settings) => check(file, settings, arguments).await,
         }
     }
 }
@@ -101,9 +101,9 @@ async fn load(
     Ok(())
 }
 
-fn check(file: &Path, folder: &DataFolder, arguments: &Arguments) -> Result<(), Failure> {
+async fn check(file: &Path, settings: &Settings, arguments: &Arguments) -> Result<(), Failure> {
     let known: HashSet<_> =
-        peek_categories(folder)?.into_iter().map(|category| category.id).collect();
+        peek_categories(settings).await?.into_iter().map(|category| category.id).collect();
     let begin = Instant::now();
     let shown = Shown::begin(file);
     let result = dry_run(&Source::File(file.to_owned()), known, &|now| {

@@ -5,14 +5,12 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Failure;
+use crate::app::database;
 use crate::app::people::identity;
-use crate::clock::Clock;
 use crate::identity::local::LocalAccounts;
 use crate::identity::own_key;
 use crate::settings::Settings;
 use crate::store::Store;
-use crate::store::sqlite::folder::DataFolder;
-use crate::store::sqlite::{Purpose, SqliteStore};
 use crate::store::users::{Changed, RightsChange, User};
 
 #[derive(Debug, clap::Args)]
@@ -38,9 +36,7 @@ enum Action {
 }
 
 pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure> {
-    let folder = DataFolder::make(&settings.data_dir)?;
-    let store: Arc<dyn Store> =
-        Arc::new(SqliteStore::open(&folder, Purpose::Loading, Clock::System)?);
+    let store = database::open(&settings).await?;
     let Arguments { action, email } = arguments;
     let unknown = || Failure::new(format!("there is no user with the address {email}"));
     let user = store.user_by_email(&email).await?.filter(|user| !user.is_pending);

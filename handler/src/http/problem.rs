@@ -86,6 +86,8 @@ pub enum ApiError {
     /// Nothing was changed, so the same request may be sent again.
     #[error("the catalogue cannot be reached, try again shortly")]
     Unavailable(#[source] Arc<StoreError>),
+    #[error("this catalogue cannot be searched")]
+    NoSearch,
     /// What the Functions host asked for has failed.
     #[error("{0}")]
     Invocation(#[from] Failure),
@@ -166,6 +168,9 @@ impl ApiError {
             }
             Self::AccountsAway(_) | Self::Unavailable(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "A part is away")
+            }
+            Self::NoSearch => {
+                (StatusCode::NOT_IMPLEMENTED, "search-not-available", "There is no search")
             }
             Self::Invocation(failure) => invocation_class(failure),
             Self::Internal(_) => INTERNAL,
@@ -293,9 +298,15 @@ fn joined(faults: &[Invalid]) -> String {
 
 impl From<Arc<StoreError>> for ApiError {
     fn from(error: Arc<StoreError>) -> Self {
-        // A newer handler may come to the schema, and a schema back to this handler.
-        let is_away = error.may_pass() || matches!(*error, StoreError::SchemaTooNew { .. });
-        if is_away { Self::Unavailable(error) } else { Self::Internal(error) }
+        match *error {
+            StoreError::NoSearch => Self::NoSearch,
+            // A newer handler may come to the schema, and a schema to this handler.
+            StoreError::SchemaTooNew { .. } | StoreError::SchemaTooOld { .. } => {
+                Self::Unavailable(error)
+            }
+            _ if error.may_pass() => Self::Unavailable(error),
+            _ => Self::Internal(error),
+        }
     }
 }
 

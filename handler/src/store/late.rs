@@ -42,7 +42,7 @@ impl LateStore {
     /// It could not be opened. Tells whether that is news.
     pub fn failed(&self, fault: StoreError) -> bool {
         let mut last = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_news = last.as_ref().is_none_or(|last| last.to_string() != fault.to_string());
+        let is_news = last.as_ref().is_none_or(|last| last.with_cause() != fault.with_cause());
         *last = Some(fault);
         self.tried.notify_one();
         is_news
@@ -51,7 +51,9 @@ impl LateStore {
     fn store(&self) -> Result<&dyn Store, StoreError> {
         let fault = || {
             let last = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
-            let reason = last.as_ref().map_or("it is being opened".to_owned(), ToString::to_string);
+            let reason = last
+                .as_ref()
+                .map_or_else(|| "it is being opened".to_owned(), StoreError::with_cause);
             StoreError::Unreachable(reason.into())
         };
         self.opened.get().map(AsRef::as_ref).ok_or_else(fault)

@@ -1,0 +1,362 @@
+//! Azure SQL and SQL Server: the store that several instances share.
+//!
+//! The database itself raises versions and counters, so that nobody writes past the cache;
+//! what is here asks, decides and sends. Every statement begins with a comment that names
+//! it. Whatever may be repeated is, within the time that its caller has.
+
+mod cells;
+pub mod connect;
+mod faults;
+mod lists;
+mod load;
+mod locks;
+mod pool;
+mod product_rows;
+mod runs;
+mod schema;
+mod search;
+mod session;
+mod stop;
+mod turns;
+mod users;
+mod versions;
+mod writes;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use backon::BackoffBuilder as _;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::{
+    Batch, Claim, Claimed, Committed, Edit, End, Lease, Once, Page, Read, Reject, Run, RunId,
+    Store, StoreError, WriteError, Written,
+};
+use crate::cache::versions::Versions;
+use crate::catalog::{Asin, Category, CategoryCount, PageQuery, Product};
+use crate::clock::Clock;
+use connect::Target;
+use faults::{Fault, store_error};
+use pool::Connections;
+pub use schema::SCHEMA;
+use stop::Stop;
+use turns::Turns;
+
+/// What a request waits for at most: whoever asks gives up after ten seconds.
+const REQUEST: Duration = Duration::from_secs(9);
+/// What an import waits for a database that wakes, moves or is throttled.
+const BATCH: Duration = Duration::from_mins(4);
+/// What is said of a server that did not answer a moment ago.
+const LEFT_ALONE: &str = "it did not answer a moment ago";
+/// Rows of a batch: about 4 MB of the data set.
+const BATCH_ROWS: usize = 10_000;
+
+/// Runs work that changes nothing, on a connection of its own, and again if the server gave
+/// it up. A macro, since a function could not say how long what the work borrows must live.
+macro_rules! read {
+    ($store:expr, |$session:ident| $work:expr) => {
+        $store
+            .repeat::<_, $crate::store::StoreError, _>(
+                $crate::store::sqlserver::REQUEST,
+                || async {
+                    let mut held = $store.connections.get().await?;
+                    let $session: &mut $crate::store::sqlserver::session::Session = &mut held;
+                    $work
+                },
+            )
+            .await
+    };
+}
+
+/// Runs work in a transaction, and again if the server gave it up.
+macro_rules! transact {
+    ($store:expr, |$session:ident| $work:expr) => {
+        $crate::store::sqlserver::transact!($store, $crate::store::sqlserver::REQUEST, |$session| {
+            $work
+        })
+    };
+    ($store:expr, $patience:expr, |$session:ident| $work:expr) => {
+        $store
+            .repeat($patience, || async {
+                let mut held = $store.connections.get().await?;
+                held.begin().await?;
+                let done = async {
+                    let $session: &mut $crate::store::sqlserver::session::Session = &mut held;
+                    $work
+                }
+                .await;
+                held.settle(done).await
+            })
+            .await
+    };
+}
+
+use {read, transact};
+
+/// How the schema is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Migrate {
+    /// Missing steps are applied at the start.
+    #[default]
+    Auto,
+    /// Somebody else applies them: the login may only read and write rows.
+    Never,
+}
+
+/// One line about the database for the operator. Nothing is made or migrated.
+pub async fn inspect(target: Target) -> Result<String, StoreError> {
+    use cells::Cells as _;
+    let connections = Connections::new(target, 1);
+    let store = SqlServerStore {
+        connections,
+        clock: Clock::System,
+        has_search: false,
+        turns: Turns::default(),
+    };
+    let Some(schema) = read!(store, |session| schema::look(session).await)? else {
+        return Ok("no schema yet: `handler migrate` makes it".to_owned());
+    };
+    if schema < SCHEMA {
+        return Ok(format!("schema {schema}, `handler migrate` brings it to {SCHEMA}"));
+    }
+    let sql = "-- store.inspect
+        SELECT v.products, (SELECT COUNT(*) FROM amazon.categories)
+        FROM amazon.category_version AS v WHERE v.category_id = 0";
+    let row = read!(store, |session| Ok(session.row(sql, &[]).await?))?;
+    let row = row.ok_or_else(|| stop::nonsense("no version 0"))?;
+    let (products, categories) = (stop::read(row.count(0))?, stop::read(row.count(1))?);
+    let search = if store.finds_words().await? { "search" } else { "no search" };
+    Ok(format!("schema {schema}, {products} products in {categories} categories, {search}"))
+}
+
+/// A catalogue on a server.
+pub struct SqlServerStore {
+    connections: Connections,
+    clock: Clock,
+    has_search: bool,
+    turns: Turns,
+}
+
+impl SqlServerStore {
+    /// Connects, and brings the schema up to date if that is wanted.
+    pub async fn open(
+        target: Target,
+        connections_max: u32,
+        migrate: Migrate,
+        clock: Clock,
+    ) -> Result<Self, StoreError> {
+        let connections = Connections::new(target, connections_max);
+        let mut store = Self { connections, clock, has_search: false, turns: Turns::default() };
+        store.prepare(migrate).await?;
+        store.has_search = store.finds_words().await?;
+        Ok(store)
+    }
+
+    async fn prepare(&self, migrate: Migrate) -> Result<(), StoreError> {
+        let known = read!(self, |session| schema::check(session).await)?;
+        match (known, migrate) {
+            (Some(_), _) => Ok(()),
+            (None, Migrate::Never) => Err(StoreError::SchemaTooOld { needed: SCHEMA }),
+            (None, Migrate::Auto) => {
+                let done: Result<(), StoreError> =
+                    transact!(self, BATCH, |session| schema::migrate(session).await);
+                done?;
+                let made = read!(self, |session| Ok(session.batch(search::MAKE_INDEX).await?));
+                if let Err(e) = made {
+                    // A catalogue without search is still a catalogue.
+                    tracing::warn!("there is no search: {e}");
+                }
+                Ok(())
+            }
+        }
+    }
+
+    async fn finds_words(&self) -> Result<bool, StoreError> {
+        use cells::Cells as _;
+        let row = read!(self, |session| Ok(session.row(search::HAS_INDEX, &[]).await?))?;
+        Ok(row.is_some_and(|row| row.truth(0).unwrap_or(false)))
+    }
+
+    /// The moment that a test has turned the clock to; `None` for the database's own.
+    fn now(&self) -> Option<i64> {
+        match &self.clock {
+            Clock::System => None,
+            turned @ Clock::Turned(_) => Some(turned.now_micros()),
+        }
+    }
+
+    /// Tries until it works, cannot work, or the time is up. Whole transactions, never a
+    /// statement of one.
+    async fn repeat<T, E: From<StoreError>, F: Future<Output = Result<T, Stop<E>>>>(
+        &self,
+        patience: Duration,
+        attempt: impl Fn() -> F,
+    ) -> Result<T, E> {
+        let deadline = Instant::now() + patience;
+        let mut pauses = backon::ExponentialBuilder::new()
+            .with_min_delay(Duration::from_millis(50))
+            .with_max_delay(Duration::from_secs(5))
+            .with_jitter()
+            .without_max_times()
+            .build();
+        loop {
+            let (error, may_be_repeated) = match timeout_at(deadline, attempt()).await {
+                Ok(Ok(done)) => return Ok(done),
+                Ok(Err(Stop::Refused(e))) => return Err(e),
+                Ok(Err(Stop::Unsure(e))) => (store_error(&e), false),
+                Ok(Err(Stop::Sql(e))) => (store_error(&e), Fault::of(&e).may_be_repeated()),
+                // A request is answered at once; an import has the time to wait.
+                Ok(Err(Stop::LeftAlone)) => {
+                    let last = self.connections.last_failure();
+                    let error = last.map_or_else(
+                        || StoreError::Unreachable(LEFT_ALONE.into()),
+                        |last| store_error(&last),
+                    );
+                    (error, patience > REQUEST)
+                }
+                Ok(Err(Stop::NoConnection)) => (StoreError::Busy, false),
+                Err(late) => (StoreError::Unreachable(late.into()), false),
+            };
+            let pause = pauses.next().unwrap_or_default();
+            if !may_be_repeated || Instant::now() + pause >= deadline {
+                return Err(error.into());
+            }
+            tracing::debug!("tried again in {pause:?}: {error}");
+            sleep(pause).await;
+        }
+    }
+}
+
+#[async_trait]
+impl Store for SqlServerStore {
+    async fn page(&self, query: &PageQuery) -> Result<Read<Option<Page>>, StoreError> {
+        if let Some(words) = &query.words {
+            if !self.has_search {
+                return Err(StoreError::NoSearch);
+            }
+            let results = read!(self, |session| Ok(search::page(session, query, words).await?))?;
+            return search::page_of(query, &results);
+        }
+        let results = read!(self, |session| Ok(lists::page(session, query).await?))?;
+        lists::page_of(query, &results)
+    }
+
+    async fn product(&self, asin: &Asin) -> Result<Option<Product>, StoreError> {
+        let row = read!(self, |session| Ok(product_rows::find(session, asin).await?))?;
+        row.map(|row| product_rows::read(&row)).transpose()
+    }
+
+    async fn categories(&self) -> Result<Read<Vec<Category>>, StoreError> {
+        let results = read!(self, |session| Ok(lists::categories(session).await?))?;
+        lists::categories_of(&results)
+    }
+
+    async fn category_counts(&self) -> Result<Read<Vec<CategoryCount>>, StoreError> {
+        let results = read!(self, |session| Ok(lists::category_counts(session).await?))?;
+        lists::category_counts_of(&results)
+    }
+
+    async fn versions(&self) -> Result<Arc<Versions>, StoreError> {
+        let rows = read!(self, |session| Ok(versions::all(session).await?))?;
+        Ok(Arc::new(versions::table(&rows)?))
+    }
+
+    async fn raise_versions(&self, above: &Versions) -> Result<Arc<Versions>, StoreError> {
+        // In one order, so that two of us do not wait for each other; row 0 last.
+        let mut above: Vec<_> = above.iter().map(|(row, version)| (*row, *version)).collect();
+        above.sort_unstable_by_key(|(row, _)| (row.0 == 0, row.0));
+        let rows: Result<_, StoreError> = transact!(self, |session| {
+            for (row, version) in &above {
+                versions::raise_above(session, *row, *version).await?;
+            }
+            Ok(versions::all(session).await?)
+        });
+        let rows = rows?;
+        Ok(Arc::new(versions::table(&rows)?))
+    }
+
+    async fn create_product(
+        &self,
+        product: &Product,
+        once: Option<&Once>,
+    ) -> Result<Written, WriteError> {
+        let now = self.now();
+        let _turn = self.turns.wait(&product.asin).await?;
+        transact!(self, |session| writes::create(session, product, once, now).await)
+    }
+
+    async fn edit_product(&self, asin: &Asin, edit: Edit) -> Result<Written, WriteError> {
+        let _turn = self.turns.wait(asin).await?;
+        transact!(self, |session| writes::edit(session, asin, &edit).await)
+    }
+
+    async fn claim_run(&self, claim: &Claim) -> Result<Claimed, StoreError> {
+        let now = self.now();
+        transact!(self, |session| runs::claim(session, claim, now).await)
+    }
+
+    fn batch_rows(&self) -> usize {
+        BATCH_ROWS
+    }
+
+    async fn commit_batch(&self, lease: &Lease, batch: Batch) -> Result<Committed, StoreError> {
+        let (batch, now) = (&batch, self.now());
+        self.repeat(BATCH, || async {
+            let mut session = self.connections.get().await?;
+            load::stage(&mut session, batch).await?;
+            session.begin().await?;
+            let done = load::commit(&mut session, lease, batch, now).await;
+            session.settle(done).await
+        })
+        .await
+    }
+
+    async fn finish_loading(&self, lease: &Lease) -> Result<(), StoreError> {
+        let now = self.now();
+        transact!(self, |session| runs::begin_indexing(session, lease, now).await)
+    }
+
+    async fn end_run(&self, lease: &Lease, end: End) -> Result<Run, StoreError> {
+        let now = self.now();
+        transact!(self, BATCH, |session| runs::end(session, lease, &end, now).await)
+    }
+
+    async fn run(&self, id: RunId) -> Result<Option<Run>, StoreError> {
+        read!(self, |session| runs::find(session, id).await)
+    }
+
+    async fn abandoned_runs(&self) -> Result<Vec<Run>, StoreError> {
+        let now = self.now();
+        read!(self, |session| runs::abandoned(session, now).await)
+    }
+
+    async fn rejects(
+        &self,
+        id: RunId,
+        after_byte: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Reject>, StoreError> {
+        read!(self, |session| runs::rejects(session, id, after_byte, limit).await)
+    }
+
+    async fn prune(&self) -> Result<u64, StoreError> {
+        let now = self.now();
+        transact!(self, |session| {
+            Ok(runs::prune(session, now).await? + writes::prune(session, now).await?)
+        })
+    }
+
+    async fn repair(&self) -> Result<(), StoreError> {
+        // Indexes are never left out here: there is nothing to mend.
+        Ok(())
+    }
+
+    async fn is_unused(&self) -> Result<bool, StoreError> {
+        let sql = "-- store.is_unused
+            SELECT 1 WHERE EXISTS (SELECT 1 FROM amazon.import_run)
+                OR EXISTS (SELECT 1 FROM amazon.products)";
+        let row = read!(self, |session| Ok(session.row(sql, &[]).await?))?;
+        Ok(row.is_none())
+    }
+}
