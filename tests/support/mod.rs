@@ -11,6 +11,7 @@ pub mod identity;
 pub mod process;
 pub mod routes;
 pub mod sqlserver;
+pub mod tds;
 pub mod wire;
 
 use std::path::{Path, PathBuf};
