@@ -6,10 +6,13 @@ use std::time::{Duration, Instant};
 
 use vitrine::catalog::{Asin, PageQuery};
 use vitrine::clock::Clock;
+use vitrine::settings::Settings;
 use vitrine::store::sqlserver::{Migrate, SqlServerStore};
 use vitrine::store::{Store, StoreError, WriteError};
 
 use crate::contract_store::product;
+use crate::support::TestFolder;
+use crate::support::app::TestApp;
 use crate::support::tds::{Answer, Cell, Greeting, Responder, Rows};
 
 async fn store(responder: &Responder) -> Arc<dyn Store> {
@@ -83,6 +86,38 @@ async fn each_question_is_one_statement() {
     let met = responder.met();
     assert_eq!(met, ["store.category_counts", "store.categories", "store.product", "versions.all"]);
     assert_eq!(responder.logins(), 1, "one connection is enough");
+}
+
+/// Two hundred requests for one cold page, over HTTP: the store is asked for it once.
+#[tokio::test]
+async fn a_crowd_before_a_cold_page_is_one_statement() {
+    let responder = Responder::start().await;
+    responder.answer("store.page", [Answer::Results(page())]);
+    responder.answer("versions.all", [Answer::Results(vec![vec![numbers(&[0, 7])]])]);
+    let server = format!("127.0.0.1,{}", responder.port);
+    let variables = [
+        ("SQL_SERVER", server.as_str()),
+        ("SQL_DATABASE", "shop"),
+        ("SQL_USERNAME", "ann"),
+        ("SQL_PASSWORD", "hunter2-hunter2"),
+        ("SQL_ENCRYPT", "false"),
+    ];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let sql = Settings::from_variables(&variables.into()).unwrap().sql;
+    let app = TestApp::start_with(TestFolder::new(), |settings| settings.sql = sql).await;
+    while app.get("/products?sort=price").await.status() != 200 {}
+    responder.met();
+    let asked: Vec<_> = (0..200)
+        .map(|_| {
+            let request = app.client.get(format!("{}/products", app.url)).send();
+            tokio::spawn(async move { request.await.unwrap().status() })
+        })
+        .collect();
+    for answer in asked {
+        assert_eq!(answer.await.unwrap(), 200);
+    }
+    let met = responder.met();
+    assert_eq!(met.iter().filter(|name| *name == "store.page").count(), 1, "{met:?}");
 }
 
 /// Whatever breaks the first try, the second one is answered.

@@ -244,8 +244,9 @@ impl Batch {
     /// What is left of the list behind the query's position, in order.
     fn stretches(&mut self, query: &PageQuery) -> Vec<Stretch> {
         let scope = if query.category.is_some() { "category_id = @P1 AND " } else { "" };
-        let asin = self.asin(query.after.map(|after| after.asin));
+        let after = query.after.map(|after| after.asin);
         let Some(column) = column(query.sort) else {
+            let asin = self.asin(after);
             return vec![Stretch::new(format!("{scope}asin > {asin}"), "asin")];
         };
         let unknown =
@@ -258,11 +259,11 @@ impl Batch {
         match query.after.map(|after| after.key) {
             None => {
                 let all = Stretch::new(format!("{scope}{column} IS NOT NULL{bounds}"), &order);
-                let unknown = has_unknown.then(|| unknown(&asin));
+                let unknown = has_unknown.then(|| unknown("''"));
                 [all].into_iter().chain(unknown).collect()
             }
             Some(Some(key)) => {
-                let key = self.key(query.sort, key);
+                let (key, asin) = (self.key(query.sort, key), self.asin(after));
                 let ties =
                     Stretch::new(format!("{scope}{column} = {key} AND asin > {asin}"), "asin");
                 let rest = Stretch::new(format!("{scope}{column} {beyond} {key}{bounds}"), &order);
@@ -270,7 +271,7 @@ impl Batch {
                 let unknown = has_unknown.then(|| unknown("''"));
                 [ties, rest].into_iter().chain(unknown).collect()
             }
-            Some(None) => vec![unknown(&asin)],
+            Some(None) => vec![unknown(&self.asin(after))],
         }
     }
 
