@@ -11,7 +11,7 @@ use super::{product_rows, runs};
 use crate::catalog::{Category, CategoryName, Product};
 use crate::store::{Batch, Committed, Counts, Lease, ProductColumns, Rows, StoreError};
 
-/// The stage. What an earlier batch of this session has left is dropped.
+/// The stage. What an earlier batch on this connection has left is dropped.
 ///
 /// Amounts are sent in hundredths: the driver writes a decimal in as few bytes as its value
 /// needs and not in those that its column has, which not every server takes.
