@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use super::{Asin, CategoryId, Filter, Invalid, Money, Stars, Words, cursor, query_string};
+use super::{
+    Asin, CategoryId, Filter, Invalid, Money, Product, Stars, Words, cursor, query_string,
+};
 
 /// One page of the catalogue: which products, in which order, from where on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -59,6 +61,21 @@ impl Sort {
         }
     }
 
+    /// The column that it goes by, as both stores name it; `None` for the asin.
+    pub fn column(self) -> Option<&'static str> {
+        match self {
+            Self::Asin => None,
+            Self::Price | Self::PriceDescending => Some("price"),
+            Self::StarsDescending => Some("stars"),
+            Self::ReviewsDescending => Some("reviews"),
+        }
+    }
+
+    /// Whether the greatest known value comes first.
+    pub fn is_descending(self) -> bool {
+        matches!(self, Self::PriceDescending | Self::StarsDescending | Self::ReviewsDescending)
+    }
+
     fn parse(text: &str) -> Result<Self, Invalid> {
         Self::ALL.into_iter().find(|sort| sort.word() == text).ok_or_else(|| {
             Invalid::new("sort", "must be one of asin, price, -price, -stars, -reviews")
@@ -105,6 +122,19 @@ pub struct Position {
     pub key: Option<i64>,
     /// The last product's asin.
     pub asin: Asin,
+}
+
+impl Position {
+    /// The place right behind a product.
+    pub fn behind(product: &Product, sort: Sort) -> Self {
+        let key = match sort {
+            Sort::Asin => None,
+            Sort::Price | Sort::PriceDescending => product.price.map(Money::hundredths),
+            Sort::StarsDescending => product.stars.map(Stars::hundredths),
+            Sort::ReviewsDescending => product.reviews.map(|reviews| i64::from(reviews.get())),
+        };
+        Self { key, asin: product.asin }
+    }
 }
 
 impl PageQuery {

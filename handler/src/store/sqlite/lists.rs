@@ -52,14 +52,15 @@ impl<'a> Gathered<'a> {
         self.examined += 1;
         if product_rows::passes(row, &self.query.filter)? {
             if self.products.len() == self.query.limit.get() {
-                self.next = self.products.last().map(|last| position(last, self.query.sort));
+                self.next =
+                    self.products.last().map(|last| Position::behind(last, self.query.sort));
                 self.is_complete = true;
                 return Ok(());
             }
             self.products.push(product_rows::read(row)?);
         }
         if self.examined == EXAMINED_MAX {
-            self.next = Some(position(&product_rows::read(row)?, self.query.sort));
+            self.next = Some(Position::behind(&product_rows::read(row)?, self.query.sort));
             self.is_complete = true;
         }
         Ok(())
@@ -105,7 +106,7 @@ pub fn hot_statements() -> Vec<String> {
     let mut statements = Vec::new();
     for sort in Sort::ALL {
         for scope in [Scope::Catalogue, Scope::Category] {
-            match column(sort) {
+            match sort.column() {
                 None => statements.push(Stretch::Asins { after: "" }.sql(sort, scope)),
                 Some(_) => statements.extend(
                     [
@@ -143,7 +144,7 @@ enum Stretch<'a> {
 fn stretches(query: &PageQuery) -> Vec<Stretch<'_>> {
     let after = query.after.as_ref();
     let asin = after.map_or("", |after| after.asin.as_str());
-    if column(query.sort).is_none() {
+    if query.sort.column().is_none() {
         return vec![Stretch::Asins { after: asin }];
     }
     let Keys { before_all, until, has_unknown } = keys(query);
@@ -183,7 +184,7 @@ fn keys(query: &PageQuery) -> Keys {
     };
     let has_unknown = min.is_none() && max.is_none();
     let (min, max) = (min.unwrap_or(0), max.unwrap_or(i64::MAX - 1));
-    if is_descending(query.sort) {
+    if query.sort.is_descending() {
         Keys { before_all: max + 1, until: min, has_unknown }
     } else {
         Keys { before_all: min - 1, until: max, has_unknown }
@@ -225,9 +226,9 @@ impl Stretch<'_> {
     }
 
     fn sql(&self, sort: Sort, scope: Scope) -> String {
-        let key = column(sort).unwrap_or("asin");
+        let key = sort.column().unwrap_or("asin");
         let (behind, to, direction) =
-            if is_descending(sort) { ("<", ">=", " DESC") } else { (">", "<=", "") };
+            if sort.is_descending() { ("<", ">=", " DESC") } else { (">", "<=", "") };
         let (condition, order) = match self {
             Stretch::Asins { .. } => ("asin > :after".to_owned(), "asin".to_owned()),
             Stretch::Ties { .. } => (format!("{key} = :key AND asin > :after"), "asin".to_owned()),
@@ -249,27 +250,4 @@ impl Stretch<'_> {
              WHERE {scope}{condition} ORDER BY {order}"
         )
     }
-}
-
-fn column(sort: Sort) -> Option<&'static str> {
-    match sort {
-        Sort::Asin => None,
-        Sort::Price | Sort::PriceDescending => Some("price"),
-        Sort::StarsDescending => Some("stars"),
-        Sort::ReviewsDescending => Some("reviews"),
-    }
-}
-
-fn is_descending(sort: Sort) -> bool {
-    matches!(sort, Sort::PriceDescending | Sort::StarsDescending | Sort::ReviewsDescending)
-}
-
-fn position(product: &Product, sort: Sort) -> Position {
-    let key = match sort {
-        Sort::Asin => None,
-        Sort::Price | Sort::PriceDescending => product.price.map(Money::hundredths),
-        Sort::StarsDescending => product.stars.map(Stars::hundredths),
-        Sort::ReviewsDescending => product.reviews.map(|reviews| i64::from(reviews.get())),
-    };
-    Position { key, asin: product.asin }
 }

@@ -15,8 +15,8 @@ use super::product_rows::{self, COLUMNS};
 use super::session::{Results, Session};
 use super::stop::{nonsense, read};
 use crate::catalog::{
-    Asin, Category, CategoryCount, CategoryId, CategoryName, Count, Filter, Money, PageQuery,
-    Position, Product, Sort, Stars,
+    Asin, Category, CategoryCount, CategoryId, CategoryName, Filter, Money, PageQuery, Position,
+    Sort, Stars,
 };
 use crate::store::{EXAMINED_MAX, Page, Read, StoreError};
 
@@ -52,7 +52,7 @@ pub(super) fn page_of(
     }
     let next = if products.len() > query.limit.get() {
         products.truncate(query.limit.get());
-        products.last().map(|last| position(last, query.sort))
+        products.last().map(|last| Position::behind(last, query.sort))
     } else {
         examined_up_to
     };
@@ -183,7 +183,7 @@ impl Batch {
     /// come, so that the next one goes on there.
     fn filtered(&mut self, sort: Sort, stretches: &[Stretch], filter: &str) {
         let _ = writeln!(self.sql, "DECLARE @budget INT = {EXAMINED_MAX}, @examined INT;");
-        let key = column(sort).unwrap_or("CAST(NULL AS BIGINT)");
+        let key = sort.column().unwrap_or("CAST(NULL AS BIGINT)");
         for Stretch { condition, order } in stretches {
             let backwards = backwards(order);
             let _ = write!(
@@ -245,14 +245,14 @@ impl Batch {
     fn stretches(&mut self, query: &PageQuery) -> Vec<Stretch> {
         let scope = if query.category.is_some() { "category_id = @P1 AND " } else { "" };
         let after = query.after.map(|after| after.asin);
-        let Some(column) = column(query.sort) else {
+        let Some(column) = query.sort.column() else {
             let asin = self.asin(after);
             return vec![Stretch::new(format!("{scope}asin > {asin}"), "asin")];
         };
         let unknown =
             |asin: &str| Stretch::new(format!("{scope}{column} IS NULL AND asin > {asin}"), "asin");
         let (beyond, direction) =
-            if is_descending(query.sort) { ("<", " DESC") } else { (">", "") };
+            if query.sort.is_descending() { ("<", " DESC") } else { (">", "") };
         let order = format!("{column}{direction}, asin");
         let bounds = self.bounds(query, column);
         let has_unknown = bounds.is_empty();
@@ -340,29 +340,6 @@ fn backwards(order: &str) -> String {
         None => format!("{part} DESC"),
     });
     turned.collect::<Vec<_>>().join(", ")
-}
-
-fn column(sort: Sort) -> Option<&'static str> {
-    match sort {
-        Sort::Asin => None,
-        Sort::Price | Sort::PriceDescending => Some("price"),
-        Sort::StarsDescending => Some("stars"),
-        Sort::ReviewsDescending => Some("reviews"),
-    }
-}
-
-fn is_descending(sort: Sort) -> bool {
-    matches!(sort, Sort::PriceDescending | Sort::StarsDescending | Sort::ReviewsDescending)
-}
-
-fn position(product: &Product, sort: Sort) -> Position {
-    let key = match sort {
-        Sort::Asin => None,
-        Sort::Price | Sort::PriceDescending => product.price.map(Money::hundredths),
-        Sort::StarsDescending => product.stars.map(Stars::hundredths),
-        Sort::ReviewsDescending => product.reviews.map(|reviews| i64::from(Count::get(reviews))),
-    };
-    Position { key, asin: product.asin }
 }
 
 fn position_of(row: &Row, sort: Sort) -> Result<Position, StoreError> {

@@ -63,26 +63,33 @@ impl Session {
         !self.is_spent() && self.used_at.elapsed() < FRESH
     }
 
+    /// Does something with the driver. An error leaves the connection busy, as a dropped future
+    /// does.
+    async fn busy<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut Client<Wire>) -> tiberius::Result<T>,
+    ) -> tiberius::Result<T> {
+        self.is_busy = true;
+        let done = work(&mut self.client).await?;
+        self.sent();
+        Ok(done)
+    }
+
     /// Runs a batch with parameters `@P1`, `@P2`, …: one round trip.
     pub(super) async fn query(
         &mut self,
         sql: &str,
         parameters: &[&dyn ToSql],
     ) -> tiberius::Result<Results> {
-        self.is_busy = true;
-        let results = self.client.query(sql, &sendable(parameters)).await?.into_results().await?;
-        self.is_busy = false;
-        self.used_at = Instant::now();
-        Ok(results)
+        self.busy(async |client| {
+            client.query(sql, &sendable(parameters)).await?.into_results().await
+        })
+        .await
     }
 
     /// Runs a batch without parameters, whose temporary tables outlive it.
     pub(super) async fn batch(&mut self, sql: &str) -> tiberius::Result<Results> {
-        self.is_busy = true;
-        let results = self.client.simple_query(sql).await?.into_results().await?;
-        self.is_busy = false;
-        self.used_at = Instant::now();
-        Ok(results)
+        self.busy(async |client| client.simple_query(sql).await?.into_results().await).await
     }
 
     /// The first row of the last result that has any.
@@ -101,11 +108,8 @@ impl Session {
         sql: &str,
         parameters: &[&dyn ToSql],
     ) -> tiberius::Result<u64> {
-        self.is_busy = true;
-        let changed = self.client.execute(sql, &sendable(parameters)).await?.total();
-        self.is_busy = false;
-        self.used_at = Instant::now();
-        Ok(changed)
+        self.busy(async |client| Ok(client.execute(sql, &sendable(parameters)).await?.total()))
+            .await
     }
 
     /// Begins to send rows into a table. The connection counts as busy until [`Self::sent`].
@@ -126,18 +130,12 @@ impl Session {
 
     pub(super) async fn begin(&mut self) -> tiberius::Result<()> {
         self.is_in_transaction = true;
-        self.is_busy = true;
-        self.client.begin_transaction().await?;
-        self.is_busy = false;
-        Ok(())
+        self.busy(async |client| client.begin_transaction().await).await
     }
 
     async fn commit(&mut self) -> tiberius::Result<()> {
-        self.is_busy = true;
-        self.client.commit_transaction().await?;
-        self.is_busy = false;
+        self.busy(async |client| client.commit_transaction().await).await?;
         self.is_in_transaction = false;
-        self.used_at = Instant::now();
         Ok(())
     }
 
@@ -155,12 +153,8 @@ impl Session {
     /// Takes everything back. Where that fails the connection is thrown away, and with it goes
     /// the transaction.
     async fn roll_back(&mut self) {
-        self.is_busy = true;
-        match self.client.rollback_transaction().await {
-            Ok(()) => {
-                self.is_busy = false;
-                self.is_in_transaction = false;
-            }
+        match self.busy(async |client| client.rollback_transaction().await).await {
+            Ok(()) => self.is_in_transaction = false,
             Err(e) => tracing::debug!("a transaction ends with its connection: {e}"),
         }
     }
