@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 use uuid::Uuid;
 
-use crate::cache::{Cache, Limits};
+use crate::cache::Cache;
 use crate::host::Functions;
 use crate::http::{self, Streams};
 use crate::import::rejects::RejectsFolder;
@@ -61,13 +61,10 @@ impl App {
     /// The parts around a store.
     fn new(
         store: Arc<dyn Store>,
-        limits: Limits,
+        cache: Arc<Cache>,
         people: People,
-        functions: impl FnOnce(&Arc<Cache>) -> Option<Functions>,
+        functions: Option<Functions>,
     ) -> Self {
-        let origin = Arc::new(FromStore(Arc::clone(&store)));
-        let cache = Arc::new(Cache::new(origin, limits));
-        let functions = functions(&cache);
         Self {
             writes: Writes::new(Arc::clone(&store), Arc::clone(&cache)),
             store,
@@ -134,6 +131,7 @@ impl Server {
     /// that ends for broken. Parts that can be opened by then are, since the host's first
     /// request comes as soon as somebody listens.
     pub async fn start(settings: &Settings) -> Result<Self, StartError> {
+        let listen_by = tokio::time::Instant::now() + OPEN_WITHIN;
         let folder = DataFolder::at(&settings.data_dir);
         let (parts, store) = if let Some(sql) = &settings.sql {
             let opening = Opening::begin(settings, sql).await?;
@@ -143,7 +141,7 @@ impl Server {
             let late = Arc::new(LateStore::default());
             let opening = tokio::spawn(embedded::open_late(folder.clone(), Arc::clone(&late)));
             // Nothing depends on how it ends: what is not there by then is late.
-            let _ = timeout(OPEN_WITHIN, late.tried()).await;
+            let _ = timeout_at(listen_by, late.tried()).await;
             (Parts::Late(opening), late as Arc<dyn Store>)
         } else {
             let embedded = Embedded::open(&folder)?;
@@ -151,17 +149,18 @@ impl Server {
             let store = embedded.store();
             (Parts::Opened(embedded), store)
         };
-        let people = People::of(settings, &store)?;
+        let people = People::of(settings, &store, listen_by).await?;
+        let cache = Arc::new(Cache::new(Arc::new(FromStore(Arc::clone(&store))), settings.cache));
         let maintenance = Maintenance {
             store: Arc::clone(&store),
             rejects: RejectsFolder::new(folder.rejects()),
             accounts: Arc::clone(&people.accounts),
+            cache: Arc::clone(&cache),
         };
-        let functions = |cache: &Arc<Cache>| {
-            let (maintenance, container) = (maintenance.clone(), settings.import_container.clone());
-            settings.under_host.then(|| Functions::new(maintenance, container, Arc::clone(cache)))
-        };
-        let app = App::new(store, settings.cache, people, functions);
+        let functions = settings
+            .under_host
+            .then(|| Functions::new(maintenance.clone(), settings.imports.clone()));
+        let app = App::new(store, cache, people, functions);
         let listen = settings.listen;
         let listener = http::serve::listen(listen).map_err(|e| StartError::Listen(listen, e))?;
         Ok(Self { app, parts, maintenance, listener })

@@ -115,7 +115,7 @@ pub struct Cache {
     breaker: Mutex<Breaker>,
     /// One question for the versions at a time; the others wait for its answer.
     asking: tokio::sync::Mutex<Asked>,
-    /// When a reader came last.
+    /// When a reader or writer came last.
     asked_at_ms: AtomicU64,
     counters: Counters,
 }
@@ -216,7 +216,15 @@ impl Cache {
 
     /// Takes the versions of a write that this process has committed, before it is answered.
     pub fn publish(&self, versions: &Versions) {
+        self.arrival();
         self.known.write().unwrap_or_else(PoisonError::into_inner).raise(versions);
+    }
+
+    /// Whether nobody has read or written for five minutes. A store that costs while it is
+    /// asked is left alone then.
+    pub fn is_idle(&self) -> bool {
+        let asked_at = Duration::from_millis(self.asked_at_ms.load(Ordering::Relaxed));
+        self.now().saturating_sub(asked_at) >= IDLE
     }
 
     /// How often [`Cache::poll`] should be called.
@@ -227,10 +235,7 @@ impl Cache {
     /// Asks for the versions if what is known is half as old as it may be: called in the
     /// background while there is traffic, so that no reader has to ask.
     pub async fn poll(&self) {
-        let idle = self
-            .now()
-            .saturating_sub(Duration::from_millis(self.asked_at_ms.load(Ordering::Relaxed)));
-        if idle < IDLE && self.age_is_above(self.limits.staleness / 2) {
+        if !self.is_idle() && self.age_is_above(self.limits.staleness / 2) {
             // A failure shows when somebody needs the answer.
             let _ = self.ask().await;
         }
@@ -246,7 +251,7 @@ impl Cache {
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner).state()
     }
 
-    /// The moment a reader comes.
+    /// The moment a reader or writer comes.
     fn arrival(&self) -> Moment {
         let now = self.now();
         let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);

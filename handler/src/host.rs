@@ -5,6 +5,7 @@
 //! failure that it may deliver again. These routes exist only under a host, and no function
 //! has a catch-all route, so no client's request can reach them.
 
+pub mod blob_place;
 mod blob_trigger;
 pub mod envelope;
 mod shortening;
@@ -25,6 +26,7 @@ use crate::http::body::{Body, BodyError};
 use crate::import::rejects::RejectsFolder;
 use crate::maintenance::Maintenance;
 use crate::store::Store;
+use blob_place::BlobPlace;
 use envelope::{Envelope, Malformed};
 use shortening::Shortening;
 
@@ -66,8 +68,8 @@ pub struct Functions {
     pub rejects: RejectsFolder,
     /// What has to be looked after.
     pub maintenance: Maintenance,
-    /// The only container that imports are taken from.
-    pub import_container: String,
+    /// The only place that imports are taken from.
+    pub imports: BlobPlace,
     cache: Arc<Cache>,
     large: Arc<Semaphore>,
 }
@@ -119,10 +121,11 @@ impl Failure {
 
 impl Functions {
     /// The functions of a process.
-    pub fn new(maintenance: Maintenance, import_container: String, cache: Arc<Cache>) -> Self {
+    pub fn new(maintenance: Maintenance, imports: BlobPlace) -> Self {
         let (store, rejects) = (Arc::clone(&maintenance.store), maintenance.rejects.clone());
+        let cache = Arc::clone(&maintenance.cache);
         let large = Arc::new(Semaphore::new(1));
-        Self { store, rejects, maintenance, import_container, cache, large }
+        Self { store, rejects, maintenance, imports, cache, large }
     }
 
     /// Does what the host asks for. Carried to its end even if the host hangs up: it then
@@ -139,7 +142,9 @@ impl Functions {
                 Function::Maintain => timer::run(&self).await,
             };
             drop(turn);
-            self.publish().await;
+            if function == Function::ImportBlob {
+                self.publish().await;
+            }
             done
         };
         tokio::spawn(work.in_current_span()).await?

@@ -29,6 +29,8 @@ use source::{Source, SourceError, SourceState};
 
 /// One batch in the channel, one being made, one being written.
 const BATCHES_WAITING: usize = 1;
+/// Rows that a dry run checks at a time.
+const ROWS_CHECKED: usize = 10_000;
 /// How many refused rows a dry run shows.
 const REJECTS_SHOWN: usize = 20;
 
@@ -53,6 +55,8 @@ pub enum Outcome {
     DoneBefore(Run),
     /// Another process is at it.
     HeldElsewhere(Run),
+    /// A newer state of the file came before: this one is left alone.
+    Overtaken(Run),
 }
 
 /// Why an import did not end well. Fit to be shown to whoever started it.
@@ -121,6 +125,7 @@ pub async fn import(
     let claim = Claim {
         source: state.uri.clone(),
         etag: state.etag.clone(),
+        modified: state.modified,
         size: state.size,
         how: options.how,
         rejects_max: options.rejects_max,
@@ -128,6 +133,7 @@ pub async fn import(
     match store.claim_run(&claim).await? {
         Claimed::Ended(run) => Ok(Outcome::DoneBefore(*run)),
         Claimed::HeldElsewhere(run) => Ok(Outcome::HeldElsewhere(*run)),
+        Claimed::Overtaken(run) => Ok(Outcome::Overtaken(*run)),
         Claimed::Ours(run, lease) => {
             tracing::info!(
                 import.id = run.id.0,
@@ -151,10 +157,10 @@ pub fn dry_run(
     let text = source.open(&state, 0)?;
     let stored_bytes = text.stored_bytes();
     let categories = KnownCategories { known, made: 0 };
-    let mut batches = Batches::begin(text, categories, 10_000).map_err(ImportError::Failed)?;
+    let mut batches = Batches::begin(text, categories).map_err(ImportError::Failed)?;
     let mut report = Report::default();
     while let Some(batch) =
-        batches.next_batch().map_err(|fault| ImportError::Failed(fault.to_string()))?
+        batches.next_batch(ROWS_CHECKED).map_err(|fault| ImportError::Failed(fault.to_string()))?
     {
         let rejected = batch.rejects.len() as u64;
         report.counts.read += batch.read;
@@ -222,19 +228,21 @@ impl Work<'_> {
             made: run.categories_made,
         };
         let (from, bytes_total) = (run.checkpoint.clone(), state.size);
-        let batch_rows = self.store.batch_rows();
+        let store = Arc::clone(self.store);
         let begin = batches::text_offset(&from);
         let text = source.open(&state, begin).map_err(SourceError::into_stop)?;
         let stored_bytes = text.stored_bytes();
         let (send, mut batches) = mpsc::channel(BATCHES_WAITING);
         let reading = tokio::task::spawn_blocking(move || {
             let mut all = if from.offset == 0 {
-                Batches::begin(text, categories, batch_rows)
+                Batches::begin(text, categories)
             } else {
-                Batches::resume(text, &from, categories, batch_rows)
+                Batches::resume(text, &from, categories)
             }
             .map_err(Stop::ForGood)?;
-            while let Some(batch) = all.next_batch().map_err(batches::Fault::into_stop)? {
+            while let Some(batch) =
+                all.next_batch(store.batch_rows()).map_err(batches::Fault::into_stop)?
+            {
                 if send.blocking_send(batch).is_err() {
                     // The other side has stopped, and knows why.
                     return Ok(());

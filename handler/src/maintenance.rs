@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::cache::Cache;
 use crate::identity::accounts::{AccountError, Accounts};
 use crate::import::maintain::maintain;
 use crate::import::rejects::RejectsFolder;
@@ -17,6 +18,17 @@ pub struct Maintenance {
     pub rejects: RejectsFolder,
     /// Sign-ups that may have been cut off.
     pub accounts: Arc<Accounts>,
+    /// Knows whether anybody asks.
+    pub cache: Arc<Cache>,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Maintained {
+    /// Everything was looked after.
+    Done,
+    /// Nobody has asked for a while, and the database is left to rest.
+    NotNow,
 }
 
 /// What could not be looked after. The rest was.
@@ -32,11 +44,18 @@ pub enum MaintenanceError {
 
 impl Maintenance {
     /// Looks after everything once. A part that is away keeps no other from its turn.
-    pub async fn run(&self) -> Result<(), MaintenanceError> {
+    ///
+    /// A database that pauses when nobody asks is not kept awake for it: whoever asks next
+    /// wakes both. What a process died over is delivered to it again by the host.
+    pub async fn run(&self) -> Result<Maintained, MaintenanceError> {
+        if self.store.pauses_when_idle() && self.cache.is_idle() {
+            return Ok(Maintained::NotNow);
+        }
         let healed = self.accounts.heal().await;
         let maintained = maintain(&self.store, &self.rejects).await;
         self.store.prune_sessions().await?;
         maintained?;
-        Ok(healed?)
+        healed?;
+        Ok(Maintained::Done)
     }
 }

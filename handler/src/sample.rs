@@ -36,5 +36,10 @@ pub async fn load(store: &Arc<dyn Store>, rejects: &RejectsFolder) -> Result<(),
 }
 
 fn bytes(uri: &str, content: &'static [u8]) -> Source {
-    Source::Bytes { uri: uri.to_owned(), etag: None, content: Bytes::from_static(content) }
+    Source::Bytes {
+        uri: uri.to_owned(),
+        etag: None,
+        modified: None,
+        content: Bytes::from_static(content),
+    }
 }

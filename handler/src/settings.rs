@@ -14,6 +14,8 @@
 //! | `SQL_ENCRYPT` | `true` | `false` only outside production |
 //! | `SQL_POOL_MAX` | 16 | connections |
 //! | `SQL_MIGRATE` | `auto` | or `never` |
+//! | `IMPORT_CONTAINER` | `imports` | the only container that imports are taken from |
+//! | `IMPORT_STORAGE__accountName` or `IMPORT_STORAGE__blobServiceUri` | any | the only account; the rest of that connection is the host's |
 //! | `CACHE_TTL_SECONDS` | 1800 | life of a cached page, ± 10 % |
 //! | `CACHE_STALENESS_MS` | 1000 | 50–4000: how old what is known of the versions may be |
 //! | `CACHE_LOCAL_BYTES` | 67108864 | size of the in-process cache |
@@ -21,11 +23,13 @@
 //!
 //! The cloud's variables (`REDIS_*`, …) are known by name: one whose part
 //! is not built is refused, since quietly running on the embedded twin would be
-//! worse than not running. When not under a host, `Values` of a
+//! worse than not running. Telemetry is the exception: a function app has its variables from
+//! the first, so without it the service says so and runs. When not under a host, `Values` of a
 //! `local.settings.json` in the current folder serve as defaults.
 
 mod people;
 mod sql;
+mod storage;
 
 use std::collections::HashMap;
 use std::io::ErrorKind;
@@ -35,6 +39,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::cache::Limits;
+use crate::host::blob_place::BlobPlace;
 
 pub use people::People;
 pub use sql::{Sql, SqlLogin};
@@ -54,12 +59,14 @@ pub struct Settings {
     pub sql: Option<Sql>,
     /// The user-assigned identity to use for everything; the machine's own without it.
     pub client_id: Option<String>,
-    /// The only container that imports are taken from.
-    pub import_container: String,
+    /// The only place that imports are taken from.
+    pub imports: BlobPlace,
     /// The limits of the in-process cache.
     pub cache: Limits,
     /// Who may sign in, and how.
     pub people: People,
+    /// Whether telemetry is to be exported, which this version does not do.
+    pub asks_for_telemetry: bool,
     /// The log filter, as `RUST_LOG` has it.
     pub log_filter: Option<String>,
 }
@@ -75,7 +82,7 @@ pub struct BadSetting {
 }
 
 /// The variables that are read.
-const OURS: [&str; 31] = [
+const OURS: [&str; 33] = [
     "AZURE_CLIENT_ID",
     "SQL_AUTHENTICATION",
     "SQL_CONNECTION_STRING",
@@ -97,6 +104,8 @@ const OURS: [&str; 31] = [
     "RATE_LIMITS",
     "TRUSTED_PROXY_HEADER",
     "IMPORT_CONTAINER",
+    "IMPORT_STORAGE__accountName",
+    "IMPORT_STORAGE__blobServiceUri",
     "FUNCTIONS_CUSTOMHANDLER_PORT",
     "VITRINE_LISTEN",
     "VITRINE_DATA_DIR",
@@ -109,14 +118,15 @@ const OURS: [&str; 31] = [
     "CACHE_LOCAL_BYTES",
 ];
 
+/// A function app has it from the first.
+const TELEMETRY: &str = "APPLICATIONINSIGHTS_CONNECTION_STRING";
+
 /// Settings of parts that are not built, each a whole name or, with `*`, a beginning.
-const NOT_BUILT: [(&str, &str); 6] = [
+const NOT_BUILT: [(&str, &str); 4] = [
     ("KEY_VAULT_URL", "Key Vault"),
     ("REDIS_*", "Redis"),
-    ("IMPORT_STORAGE_*", "Blob Storage"),
+    ("IMPORT_STORAGE_SAS", "reading blobs by a token"),
     ("CACHE_PREFIX", "the shared cache"),
-    ("APPLICATIONINSIGHTS_CONNECTION_STRING", "Application Insights"),
-    ("OTEL_SERVICE_NAME", "Application Insights"),
 ];
 
 impl Settings {
@@ -168,13 +178,14 @@ impl Settings {
             production,
             sql: sql::read(&given, production)?,
             client_id: given("AZURE_CLIENT_ID").map(str::to_owned),
-            import_container: container(given("IMPORT_CONTAINER").unwrap_or("imports"))?,
+            imports: storage::read(&given)?,
             cache: Limits {
                 ttl: Duration::from_secs(number("CACHE_TTL_SECONDS", 1_800, 1..=31_536_000)?),
                 staleness: Duration::from_millis(number("CACHE_STALENESS_MS", 1_000, 50..=4_000)?),
                 bytes: number("CACHE_LOCAL_BYTES", 67_108_864, 0..=1 << 40)?,
             },
             people: people::read(&given, port.is_some())?,
+            asks_for_telemetry: given(TELEMETRY).is_some(),
             log_filter: given("RUST_LOG").map(str::to_owned),
         };
         let allowed = given("VITRINE_EMBEDDED").map(truth).transpose()?.unwrap_or(false);
@@ -380,11 +391,51 @@ mod tests {
 
     #[test]
     fn a_part_that_is_not_built_is_refused_by_name_and_without_its_value() {
-        for name in ["KEY_VAULT_URL", "REDIS_CONNECTION_STRING", "IMPORT_STORAGE__accountName"] {
+        for name in ["KEY_VAULT_URL", "REDIS_CONNECTION_STRING", "IMPORT_STORAGE_SAS"] {
             let refused = read(&[(name, "hunter2")]).unwrap_err();
             assert_eq!(refused.variable, name);
             assert!(!refused.to_string().contains("hunter2"));
         }
+    }
+
+    /// A function app has it from the first, and shall not fail over it.
+    #[test]
+    fn telemetry_is_asked_for_and_not_refused() {
+        let settings = read(&[("APPLICATIONINSIGHTS_CONNECTION_STRING", "x")]).unwrap();
+        assert!(settings.asks_for_telemetry && !read(&[]).unwrap().asks_for_telemetry);
+    }
+
+    #[test]
+    fn the_place_of_imports_is_read_or_named() {
+        let imports = read(&[]).unwrap().imports;
+        assert_eq!((imports.service, imports.container.as_str()), (None, "imports"));
+        for (variable, value, service) in [
+            ("IMPORT_STORAGE__accountName", "shop1", "https://shop1.blob.core.windows.net"),
+            (
+                "IMPORT_STORAGE__blobServiceUri",
+                "https://S.blob.core.windows.net/",
+                "https://s.blob.core.windows.net",
+            ),
+            (
+                "IMPORT_STORAGE__blobServiceUri",
+                "http://azurite:10000/devstoreaccount1",
+                "http://azurite:10000/devstoreaccount1",
+            ),
+        ] {
+            let imports = read(&[(variable, value)]).unwrap().imports;
+            assert_eq!(imports.service.as_deref(), Some(service));
+        }
+        for (variable, value) in [
+            ("IMPORT_STORAGE__accountName", "Shop"),
+            ("IMPORT_STORAGE__accountName", "shop.evil.example/"),
+            ("IMPORT_STORAGE__blobServiceUri", "shop"),
+            ("IMPORT_STORAGE__blobServiceUri", "https://user@shop.example"),
+            ("IMPORT_STORAGE__blobServiceUri", "https://shop.example?sig=1"),
+        ] {
+            assert_eq!(read(&[(variable, value)]).unwrap_err().variable, variable, "{value}");
+        }
+        // The rest of the connection is the host's.
+        assert!(read(&[("IMPORT_STORAGE__credential", "managedidentity")]).is_ok());
     }
 
     #[test]

@@ -70,10 +70,16 @@ pub trait Store: users::Users {
     async fn edit_product(&self, asin: &Asin, edit: Edit) -> Result<Written, WriteError>;
 
     /// Starts the run of a source's state, takes up an unfinished one, or tells why there
-    /// is nothing to do. A new state of the same source supersedes an unfinished run.
+    /// is nothing to do. A new state of the same source supersedes an unfinished run; an older
+    /// one than a run has, where both say when they were written, is not begun with.
     async fn claim_run(&self, claim: &Claim) -> Result<Claimed, StoreError>;
 
-    /// How many rows a batch should have. More rows make a load cheaper and hold other
+    /// Whether it costs while it is asked, and rests when nobody does.
+    fn pauses_when_idle(&self) -> bool {
+        false
+    }
+
+    /// How many rows the next batch should have. More rows make a load cheaper and hold other
     /// writers up for longer.
     fn batch_rows(&self) -> usize;
 

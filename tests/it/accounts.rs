@@ -109,7 +109,7 @@ fn place_that(proves: bool, subject: Subject) -> Place {
         proves,
         is_proved: AtomicBool::new(!proves),
     });
-    let tokens = Tokens::new(&SecretString::from(KEY), None, clock.clone());
+    let tokens = Arc::new(Tokens::new(&SecretString::from(KEY), None, clock.clone()));
     let identity: Arc<dyn Identity> = Arc::<Held>::clone(&held);
     let life = Duration::from_hours(30 * 24);
     let admins = [ADMIN.to_owned()];

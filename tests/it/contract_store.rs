@@ -81,6 +81,7 @@ contract!(
     a_lease_that_was_taken_is_worth_nothing,
     a_state_that_is_done_is_not_done_again,
     a_new_state_supersedes_the_unfinished_one,
+    an_older_state_that_comes_late_is_left,
     a_failed_run_goes_on_from_its_checkpoint,
     five_errors_in_a_row_fail_a_run,
     a_live_run_is_not_taken_from_its_owner,
@@ -118,7 +119,14 @@ pub const ALL_COLUMNS: ProductColumns = ProductColumns {
 };
 
 pub fn claim(source: &str, etag: &str, how: HowStarted) -> Claim {
-    Claim { source: source.to_owned(), etag: etag.to_owned(), size: 1, how, rejects_max: None }
+    Claim {
+        source: source.to_owned(),
+        etag: etag.to_owned(),
+        size: 1,
+        how,
+        modified: None,
+        rejects_max: None,
+    }
 }
 
 pub async fn begin(store: &Arc<dyn Store>, source: &str, etag: &str) -> (Run, Lease) {
@@ -360,6 +368,33 @@ async fn a_new_state_supersedes_the_unfinished_one(subject: Subject) {
     assert!(matches!(store.commit_batch(&old_lease, late).await, Err(StoreError::RunLost)));
     let claimed = store.claim_run(&claim("a", "1", HowStarted::Delivered)).await.unwrap();
     assert!(matches!(claimed, Claimed::Ended(run) if run.state == RunState::Superseded));
+}
+
+/// A delivery may be late: what it carries was overwritten since, and must not come back.
+async fn an_older_state_that_comes_late_is_left(subject: Subject) {
+    let store = &subject.store;
+    let state = |etag, modified, how| Claim { modified, ..claim("a", etag, how) };
+    let delivered = |etag, modified| state(etag, modified, HowStarted::Delivered);
+    let claimed = store.claim_run(&delivered("new", Some(20))).await.unwrap();
+    let Claimed::Ours(new, lease) = claimed else { panic!("nobody else has it") };
+    for _unfinished_then_done in 0..2 {
+        let late = store.claim_run(&delivered("old", Some(10))).await.unwrap();
+        assert!(matches!(late, Claimed::Overtaken(run) if run.id == new.id));
+        if store.run(new.id).await.unwrap().unwrap().state != RunState::Done {
+            store.finish_loading(&lease).await.unwrap();
+            store.end_run(&lease, End::Done).await.unwrap();
+        }
+    }
+    // Of the same second, of an unknown one, of another source, or wanted by a person: begun.
+    for claim in [
+        delivered("same", Some(20)),
+        delivered("unknown", None),
+        Claim { source: "b".to_owned(), ..delivered("old", Some(10)) },
+        state("old", Some(10), HowStarted::ByHand),
+    ] {
+        let claimed = store.claim_run(&claim).await.unwrap();
+        assert!(matches!(claimed, Claimed::Ours(..)), "{claim:?}");
+    }
 }
 
 async fn a_failed_run_goes_on_from_its_checkpoint(subject: Subject) {

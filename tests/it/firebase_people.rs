@@ -207,7 +207,7 @@ fn place(firebase: Firebase) -> Place {
     let clock = Clock::standing_at(SOME_DAY);
     let store: Arc<dyn Store> = folder.store_at(clock.clone());
     let key = SecretString::from("a key of the tests, thirty-two bytes and more");
-    let tokens = Tokens::new(&key, None, clock.clone());
+    let tokens = Arc::new(Tokens::new(&key, None, clock.clone()));
     let life = Duration::from_hours(24);
     let accounts = Accounts::new(Arc::clone(&store), Arc::new(firebase), tokens, &[], life);
     Place { accounts, store, clock, _folder: folder }

@@ -91,6 +91,24 @@ async fn the_first_request_after_the_start_is_answered() {
     }
 }
 
+/// Two uploads of one blob, and the first is delivered last.
+#[tokio::test]
+async fn an_older_upload_that_is_delivered_late_is_left() {
+    let app = app().await;
+    let delivered = |etag: &str, written: &str, rows: usize| {
+        let mut body: Value =
+            serde_json::from_str(&envelope(URI, Some(etag), many(rows).as_bytes())).unwrap();
+        body["Metadata"]["Properties"]["LastModified"] = json!(written);
+        invoke(&app, "ImportBlob", body.to_string())
+    };
+    let newer = success(delivered("0x8D2", "2026-01-01T00:00:09+00:00", 20).await).await;
+    assert!(newer.contains("loaded 20"), "{newer}");
+    let older = success(delivered("0x8D1", "2026-01-01T00:00:05+00:00", 10).await).await;
+    assert!(older.contains("is of a newer upload"), "{older}");
+    let newest = success(delivered("0x8D3", "2026-01-01T00:01:00+00:00", 30).await).await;
+    assert!(newest.contains("loaded 30"), "{newest}");
+}
+
 #[tokio::test]
 async fn without_a_state_the_content_is_known_by_its_digest() {
     let app = app().await;
@@ -143,6 +161,7 @@ async fn an_envelope_that_names_no_readable_source_is_a_named_failure() {
         (json!({"Data": {}}).to_string(), 422, "no-source", "no `Uri`"),
         (descriptor.to_string(), 422, "no-source", "does not hold"),
         (envelope("https://evil.example/secrets/x.csv", None, b"x"), 422, "no-source", "imports"),
+        (envelope("https://evil.example/imports/x.csv", None, b"x"), 422, "no-source", "account"),
         (envelope("not a uri", None, b"x"), 422, "no-source", "imports"),
     ] {
         let detail_given = failure(invoke(&app, "ImportBlob", body).await, status, word).await;
@@ -200,7 +219,7 @@ async fn the_hosts_functions_are_there_only_under_a_host() {
 async fn a_content_that_is_too_large_is_left_out_and_the_rest_is_read() {
     let app = app().await;
     let body = |bytes: usize| {
-        let head = r#"{"Metadata":{"Uri":"https://a.example/imports/x.csv"},"Data":{"blob":""#;
+        let head = r#"{"Metadata":{"Uri":"https://a.blob.core.windows.net/imports/x.csv"},"Data":{"blob":""#;
         let piece = bytes::Bytes::from(vec![b'A'; 1_024 * 1_024]);
         let pieces = std::iter::once(bytes::Bytes::from_static(head.as_bytes()))
             .chain(std::iter::repeat_n(piece, bytes / (1_024 * 1_024)))

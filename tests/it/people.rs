@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
+use vitrine::clock::Clock;
+use vitrine::identity::own_key;
+use vitrine::identity::token::Tokens;
 use vitrine::store::Store as _;
 use vitrine::store::users::Users as _;
 
@@ -385,4 +388,27 @@ async fn administrators_see_what_happened() {
     assert!(stats["totals"]["cache"]["hits"].as_u64().unwrap() >= 2, "{stats}");
     assert_eq!(stats["instances"][0]["breakers"]["database"], "closed");
     assert!(stats["instances"][0]["id"].is_string());
+}
+
+/// Under a host the process serves before its key can be kept, and takes to the kept one when
+/// somebody has put the folder right: what it gave out until then counts on.
+#[tokio::test]
+async fn a_key_that_can_be_kept_late_is_used_from_then_on() {
+    let folder = TestFolder::new();
+    std::fs::write(folder.data.token_key(), "cut").unwrap();
+    let app = TestApp::start_with(folder, |settings| {
+        settings.under_host = true;
+        settings.people.are_limited = false;
+    })
+    .await;
+    let (_, before) = somebody(&app, EMAIL).await;
+    std::fs::remove_file(app.folder.data.token_key()).unwrap();
+    while !app.folder.data.token_key().exists() {
+        body(send(&app, Method::GET, "/me", Some(token(&before)), None).await, 200).await;
+    }
+    let key = own_key::load_or_make(&app.folder.data.token_key()).unwrap();
+    let kept = Tokens::new(&key, None, Clock::System);
+    while kept.verify(token(&login(&app, EMAIL).await)).is_err() {}
+    assert!(kept.verify(token(&before)).is_err());
+    body(send(&app, Method::GET, "/me", Some(token(&before)), None).await, 200).await;
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::support::TestFolder;
-use crate::support::process::{Serving, handler, run, stderr, stdout};
+use crate::support::process::{Serving, handler, header, run, stderr, stdout};
 
 /// Nobody listens there.
 const NOWHERE: [(&str, &str); 4] = [
@@ -255,10 +255,14 @@ mod on_sqlserver {
         let database = TestDatabase::make().await;
         let folder = TestFolder::new();
         let string = database.environment()["SQL_CONNECTION_STRING"].clone();
-        for (change, told) in [
+        let mut changes = vec![
             ("password=Hunter2-hunter2", "the login is refused"),
             ("database=no_such_database", "SQL_DATABASE"),
-        ] {
+        ];
+        if string.to_lowercase().replace(' ', "").contains("trustservercertificate=true") {
+            changes.push(("trustservercertificate=false", "certificate"));
+        }
+        for (change, told) in changes {
             let output = run(handler(folder.data.path())
                 .arg("doctor")
                 .envs(database.environment())
@@ -268,6 +272,81 @@ mod on_sqlserver {
             let line = text.lines().find(|line| line.starts_with("database")).unwrap();
             assert!(line.contains("FAILED") && line.contains(told), "{line}");
             assert!(!text.contains("Hunter2"), "{text}");
+            let serving = Serving::start_by(
+                handler(folder.data.path())
+                    .arg("serve")
+                    .envs(database.environment())
+                    .env("SQL_CONNECTION_STRING", format!("{string};{change}")),
+            );
+            assert_eq!(serving.get("/health").await.status(), 200, "the process stays up");
+            assert_eq!(serving.get("/products").await.status(), 503);
+            let lines = serving.end();
+            assert!(lines.iter().any(|line| line.contains(told)), "{lines:?}");
+            assert!(!lines.iter().any(|line| line.contains("Hunter2")));
+        }
+    }
+
+    /// Logins of the database's own, made by its owner.
+    async fn make_login(database: &TestDatabase, name: &str, granted: &[&str]) -> String {
+        let mut owner = database.connect().await;
+        let grants = granted.iter().map(|rights| format!("GRANT {rights} TO {name}"));
+        let login = [
+            format!("CREATE LOGIN {name} WITH PASSWORD = 'Reader-1234'"),
+            format!("CREATE USER {name} FOR LOGIN {name}"),
+        ];
+        for statement in login.into_iter().chain(grants) {
+            owner.simple_query(statement).await.unwrap().into_results().await.unwrap();
+        }
+        let string = &database.environment()["SQL_CONNECTION_STRING"];
+        format!("{string};user id={name};password=Reader-1234")
+    }
+
+    async fn drop_login(database: &TestDatabase, name: &str) {
+        let mut owner = database.connect().await;
+        for statement in [format!("DROP USER {name}"), format!("DROP LOGIN {name}")] {
+            owner.simple_query(statement).await.unwrap().into_results().await.unwrap();
+        }
+    }
+
+    /// The deployed app reads and writes with rows' rights alone, and one without any is told
+    /// what it lacks.
+    #[tokio::test]
+    #[ignore = "needs TEST_SQL_CONNECTION_STRING"]
+    async fn a_login_that_may_only_read_and_write_rows_is_enough() {
+        let database = TestDatabase::make().await;
+        drop(database.store(Clock::System).await);
+        let folder = TestFolder::new();
+        let unique = database.name().trim_start_matches("vitrine_").to_owned();
+        let (writer, nobody) = (format!("writer_{unique}"), format!("nobody_{unique}"));
+        let rows = "SELECT, INSERT, UPDATE, DELETE, EXECUTE ON SCHEMA::amazon";
+        let of_writer = make_login(&database, &writer, &[rows]).await;
+        let of_nobody = make_login(&database, &nobody, &[]).await;
+        let command = |string: &str| {
+            let mut command = handler(folder.data.path());
+            command.envs(database.environment());
+            command.env("SQL_CONNECTION_STRING", string).env("SQL_MIGRATE", "never");
+            command
+        };
+        let imported =
+            run(command(&of_writer).arg("import").arg(folder.file("a.csv", many(2_000))));
+        assert!(stdout(&imported).contains("loaded 2000"), "{}", stderr(&imported));
+        let serving =
+            Serving::start_by(command(&of_writer).arg("serve").env("ADMIN_EMAILS", "a@b.example"));
+        let page = serving.get("/products?limit=5").await;
+        assert_eq!(header(&page, "x-total-count"), "2000");
+        let form = serde_json::json!({"email": "a@b.example", "password": "Secret1!",
+            "firstName": "Ann", "lastName": "Lee"});
+        let signed_up = serving.client.post(format!("{}/signup", serving.url)).json(&form).send();
+        assert_eq!(signed_up.await.unwrap().status(), 201);
+        drop(serving.end());
+
+        let doctor = run(command(&of_nobody).arg("doctor"));
+        let text = stdout(&doctor);
+        let line = text.lines().find(|line| line.starts_with("database")).unwrap();
+        assert!(line.contains("FAILED") && line.contains("lacks a right"), "{line}");
+        assert!(!text.contains("Reader-1234"), "{text}");
+        for name in [writer, nobody] {
+            drop_login(&database, &name).await;
         }
     }
 }

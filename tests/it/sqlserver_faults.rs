@@ -4,15 +4,23 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use vitrine::cache::Cache;
+use vitrine::cache::versions::Versions;
 use vitrine::catalog::{Asin, PageQuery};
 use vitrine::clock::Clock;
+use vitrine::identity::accounts::Accounts;
+use vitrine::identity::local::LocalAccounts;
+use vitrine::identity::own_key;
+use vitrine::identity::token::Tokens;
+use vitrine::maintenance::{Maintained, Maintenance};
+use vitrine::question::FromStore;
 use vitrine::settings::Settings;
 use vitrine::store::sqlserver::{Migrate, SqlServerStore};
 use vitrine::store::{Store, StoreError, WriteError};
 
 use crate::contract_store::product;
 use crate::support::TestFolder;
-use crate::support::app::TestApp;
+use crate::support::app::{LIMITS, TestApp};
 use crate::support::tds::{Answer, Cell, Greeting, Responder, Rows};
 
 async fn store(responder: &Responder) -> Arc<dyn Store> {
@@ -270,4 +278,36 @@ async fn a_schema_that_is_too_new_says_so() {
     responder.answer("schema.get", [Answer::Results(vec![vec![vec![Cell::Text(Some("99"))]]])]);
     let refused = store_of(&responder, 1).await.map(drop);
     assert!(matches!(refused, Err(StoreError::SchemaTooNew { schema: 99, .. })), "{refused:?}");
+}
+
+/// A serverless database pauses when nobody asks it anything: the timer must not either.
+#[tokio::test]
+async fn the_timer_leaves_a_database_to_rest_that_nobody_asks() {
+    let (responder, folder) = (Responder::start().await, TestFolder::new());
+    let store = store(&responder).await;
+    let cache = Arc::new(Cache::new(Arc::new(FromStore(Arc::clone(&store))), LIMITS));
+    let tokens = Arc::new(Tokens::new(&own_key::new(), None, Clock::System));
+    let identity = Arc::new(LocalAccounts::new(Arc::clone(&store)));
+    let life = Duration::from_hours(1);
+    let accounts = Accounts::new(Arc::clone(&store), identity, tokens, &[], life);
+    let maintenance = Maintenance {
+        store,
+        rejects: folder.rejects(),
+        accounts: Arc::new(accounts),
+        cache: Arc::clone(&cache),
+    };
+    let asks = async || {
+        // What comes of it is not what is looked at: the responder knows no runs.
+        let left = maintenance.run().await;
+        let is_left = matches!(left, Ok(Maintained::NotNow));
+        assert_eq!(is_left, responder.met().is_empty());
+        !is_left
+    };
+    assert!(asks().await, "a process that has just begun");
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_mins(5)).await;
+    tokio::time::resume();
+    assert!(!asks().await, "nobody has asked for five minutes");
+    cache.publish(&Versions::default());
+    assert!(asks().await, "somebody has written");
 }

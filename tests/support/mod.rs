@@ -75,7 +75,10 @@ impl TestFolder {
         let options = Options { how, rejects_max: None };
         let source = Source::File(path.to_owned());
         match import(store, &self.rejects(), source, options, &|_| {}).await? {
-            Outcome::Done(run) | Outcome::DoneBefore(run) | Outcome::HeldElsewhere(run) => Ok(run),
+            Outcome::Done(run)
+            | Outcome::DoneBefore(run)
+            | Outcome::HeldElsewhere(run)
+            | Outcome::Overtaken(run) => Ok(run),
         }
     }
 }

@@ -49,6 +49,10 @@ impl TestDatabase {
         Self { name, sql, settings }
     }
 
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Opens the database, which makes its schema.
     pub async fn store(&self, clock: Clock) -> Arc<SqlServerStore> {
         let target = database::target(&self.settings, &self.sql).unwrap();

@@ -24,6 +24,8 @@ CREATE TABLE amazon.import_run (
     lease_token     VARCHAR(36)    NULL,
     lease_until     BIGINT         NOT NULL CONSTRAINT df_run_lease DEFAULT 0,
     created_at      BIGINT         NOT NULL,
+    -- When the source's state was written, by the source's clock; µs since 1970.
+    modified        BIGINT         NULL,
     ended_at        BIGINT         NULL,
     -- A source may be longer than a key; its hash finds it.
     source_hash     BINARY(32)     NOT NULL,

@@ -1,9 +1,12 @@
 //! The part that knows people: accounts, tokens, limits.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderName;
 use secrecy::SecretString;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::clock::Clock;
 use crate::identity::accounts::Accounts;
@@ -15,6 +18,9 @@ use crate::identity::{Identity, IdentityError, own_key};
 use crate::settings::Settings;
 use crate::store::sqlite::folder::DataFolder;
 use crate::store::{Store, StoreError};
+
+/// How often a key that could not be kept is tried again.
+const TRY_EVERY: Duration = Duration::from_secs(2);
 
 /// What requests of people work with.
 pub struct People {
@@ -28,13 +34,30 @@ pub struct People {
 
 impl People {
     /// The people of a store.
-    pub(super) fn of(settings: &Settings, store: &Arc<dyn Store>) -> Result<Self, PeopleError> {
+    ///
+    /// Under a host a key that is to be kept in the data folder is waited for until
+    /// `listen_by`, and used from when it can be.
+    pub(super) async fn of(
+        settings: &Settings,
+        store: &Arc<dyn Store>,
+        listen_by: Instant,
+    ) -> Result<Self, PeopleError> {
         let given = &settings.people;
-        let key = match &given.key {
-            Some(key) => key.clone(),
-            None => own_key_of(settings)?,
+        let path = DataFolder::at(&settings.data_dir);
+        let with = |key: &SecretString| {
+            Arc::new(Tokens::new(key, given.previous_key.as_ref(), Clock::System))
         };
-        let tokens = Tokens::new(&key, given.previous_key.as_ref(), Clock::System);
+        let tokens = match &given.key {
+            Some(key) => with(key),
+            None if settings.under_host => {
+                let tokens = with(&own_key::new());
+                let keeping = tokio::spawn(keep_key(path, Arc::clone(&tokens)));
+                // The task goes on by itself if the key is late.
+                let _ = timeout_at(listen_by, keeping).await;
+                tokens
+            }
+            None => with(&own_key_of(&path)?),
+        };
         let identity = identity(settings, store)?;
         let accounts =
             Accounts::new(Arc::clone(store), identity, tokens, &given.admins, given.refresh_life);
@@ -68,18 +91,27 @@ pub fn identity(
     })
 }
 
-fn own_key_of(settings: &Settings) -> Result<SecretString, StoreError> {
-    let made = DataFolder::make(&settings.data_dir).and_then(|folder| {
-        let path = folder.token_key();
-        own_key::load_or_make(&path)
-            .map_err(|e| StoreError::Folder(format!("{}: {e}", path.display())))
-    });
-    match made {
-        // Under a host a process must listen whatever is away.
-        Err(e) if settings.under_host => {
-            tracing::error!("tokens end with this process, since their key cannot be kept: {e}");
-            Ok(own_key::new())
+/// The key that is kept in the data folder; made if there is none.
+fn own_key_of(folder: &DataFolder) -> Result<SecretString, StoreError> {
+    let folder = DataFolder::make(folder.path())?;
+    let path = folder.token_key();
+    own_key::load_or_make(&path).map_err(|e| StoreError::Folder(format!("{}: {e}", path.display())))
+}
+
+/// Changes to the key in the data folder as soon as it can be read or made.
+async fn keep_key(folder: DataFolder, tokens: Arc<Tokens>) {
+    let mut last_reason = None;
+    loop {
+        let folder = folder.clone();
+        let reason = match spawn_blocking(move || own_key_of(&folder)).await {
+            Ok(Ok(key)) => return tokens.change_key(&key),
+            Ok(Err(e)) => e.to_string(),
+            Err(e) => e.to_string(),
+        };
+        if last_reason.as_ref() != Some(&reason) {
+            tracing::error!("tokens end with this process until their key can be kept: {reason}");
+            last_reason = Some(reason);
         }
-        made => made,
+        sleep(TRY_EVERY).await;
     }
 }

@@ -94,6 +94,9 @@ async fn load(
             run.id,
             run.state.word()
         ),
+        Outcome::Overtaken(run) => {
+            println!("{}: run {} is of a newer state; nothing to do", file.display(), run.id);
+        }
         Outcome::HeldElsewhere(run) => {
             return Err(Failure::new(format!("run {} goes on in another process", run.id)));
         }

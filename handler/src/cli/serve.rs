@@ -13,6 +13,11 @@ pub(super) async fn run(settings: Settings) -> Result<(), Failure> {
         StartError::Store(e) => e.into(),
         other => Failure::new(other),
     })?;
+    if settings.asks_for_telemetry {
+        tracing::warn!(
+            "telemetry is not part of this version: nothing goes to Application Insights"
+        );
+    }
     let address = server.address().map_err(Failure::new)?;
     if settings.under_host {
         tracing::info!("serving the Functions host on {address}");

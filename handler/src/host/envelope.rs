@@ -5,6 +5,7 @@
 //! missing. A blob's content comes as text, as base64, or not at all, as the descriptor of a
 //! reference.
 
+use azure_core::time::{parse_rfc3339, parse_rfc7231};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -46,6 +47,8 @@ pub struct Blob {
     pub name: Option<String>,
     /// Its state, without quotes.
     pub etag: Option<String>,
+    /// When it was written, µs since 1970.
+    pub modified: Option<i64>,
     /// Its size in bytes.
     pub bytes: Option<u64>,
     /// What is in it.
@@ -86,6 +89,7 @@ impl Envelope {
             uri: get(&self.metadata, "Uri").and_then(text).map(without_token),
             name: get(&self.metadata, "name").and_then(text),
             etag: property("ETag").and_then(text).map(|etag| bare(&etag)),
+            modified: property("LastModified").and_then(text).and_then(|time| moment(&time)),
             bytes: property("ContentLength").or_else(|| property("Length")).and_then(number),
             content: content(get(&self.data, binding)),
         }
@@ -151,6 +155,12 @@ fn content(value: Option<&Value>) -> Content {
     // one is empty either way.
     let bytes = STANDARD.decode(&text).unwrap_or_else(|_| text.into_bytes());
     if bytes.len() > CONTENT_BYTES_MAX { Content::Elsewhere } else { Content::Here(bytes.into()) }
+}
+
+/// A moment as the host writes it (RFC 3339) or as storage does (RFC 7231).
+fn moment(text: &str) -> Option<i64> {
+    let moment = parse_rfc3339(text).or_else(|_| parse_rfc7231(text)).ok()?;
+    i64::try_from(moment.unix_timestamp_nanos() / 1_000).ok()
 }
 
 /// A blob's address alone. A connection by a token has the token in it: that names no other
@@ -224,10 +234,31 @@ mod tests {
     }
 
     #[test]
+    fn the_moment_of_a_write_is_read_in_both_forms() {
+        for time in [
+            "2026-01-01T00:00:00+00:00",
+            "2026-01-01T01:00:00+01:00",
+            "Thu, 01 Jan 2026 00:00:00 GMT",
+        ] {
+            let blob = parse(&json!({"Metadata": {"Properties": {"LastModified": time}}}));
+            let modified = blob.unwrap().blob("blob").modified;
+            assert_eq!(modified, Some(1_767_225_600_000_000), "{time}");
+        }
+        let odd = parse(&json!({"Metadata": {"Properties": {"LastModified": "lately"}}}));
+        assert_eq!(odd.unwrap().blob("blob").modified, None);
+    }
+
+    #[test]
     fn whatever_is_missing_is_not_known() {
         let blob = parse(&json!({"Data": {}})).unwrap().blob("blob");
-        let nothing =
-            Blob { uri: None, name: None, etag: None, bytes: None, content: Content::Elsewhere };
+        let nothing = Blob {
+            uri: None,
+            name: None,
+            etag: None,
+            modified: None,
+            bytes: None,
+            content: Content::Elsewhere,
+        };
         assert_eq!(blob, nothing);
         assert!(parse(&json!({"Metadata": {"sys": {}}})).is_ok());
         let odd =

@@ -25,7 +25,7 @@ const CUT_OFF_AFTER: Duration = Duration::from_mins(1);
 pub struct Accounts {
     store: Arc<dyn Store>,
     identity: Arc<dyn Identity>,
-    tokens: Tokens,
+    tokens: Arc<Tokens>,
     /// `ADMIN_EMAILS`, in lower case.
     admins: Vec<String>,
     refresh_life: Duration,
@@ -93,7 +93,7 @@ impl Accounts {
     pub fn new(
         store: Arc<dyn Store>,
         identity: Arc<dyn Identity>,
-        tokens: Tokens,
+        tokens: Arc<Tokens>,
         admins: &[String],
         refresh_life: Duration,
     ) -> Self {

@@ -5,6 +5,8 @@
 //! write ends all that were given out; moments would have to be told apart within a second.
 //! The algorithm is fixed, whatever a token's head says.
 
+use std::sync::{PoisonError, RwLock};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
@@ -30,11 +32,15 @@ const REFRESH_BYTES: usize = 32;
 
 /// Makes tokens, and tells whose they are.
 pub struct Tokens {
-    signing: EncodingKey,
-    /// The key in use, and the one before it.
-    verifying: Vec<DecodingKey>,
+    keys: RwLock<Keys>,
     rules: Validation,
     clock: Clock,
+}
+
+struct Keys {
+    signing: EncodingKey,
+    /// The key in use, and those before it.
+    verifying: Vec<DecodingKey>,
 }
 
 /// A token that proves nothing. Why is nobody's business but the log's.
@@ -72,20 +78,25 @@ impl Tokens {
     /// Tokens under a key of at least 32 bytes; those under the previous one still count.
     pub fn new(key: &SecretString, previous: Option<&SecretString>, clock: Clock) -> Self {
         install_providers();
-        let bytes = |key: &SecretString| key.expose_secret().as_bytes().to_vec();
         let verifying = [Some(key), previous].into_iter().flatten();
+        let keys = Keys {
+            signing: EncodingKey::from_secret(bytes(key)),
+            verifying: verifying.map(|key| DecodingKey::from_secret(bytes(key))).collect(),
+        };
         let mut rules = Validation::new(Algorithm::HS256);
         rules.set_audience(&[AUDIENCE]);
         rules.set_issuer(&[ISSUER]);
         rules.set_required_spec_claims(&["iss", "aud", "sub", "exp"]);
         // Held against our own clock below, which a test can turn.
         rules.validate_exp = false;
-        Self {
-            signing: EncodingKey::from_secret(&bytes(key)),
-            verifying: verifying.map(|key| DecodingKey::from_secret(&bytes(key))).collect(),
-            rules,
-            clock,
-        }
+        Self { keys: RwLock::new(keys), rules, clock }
+    }
+
+    /// Signs with this key from now on; tokens under the ones before it still count.
+    pub fn change_key(&self, key: &SecretString) {
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        keys.signing = EncodingKey::from_secret(bytes(key));
+        keys.verifying.insert(0, DecodingKey::from_secret(bytes(key)));
     }
 
     /// A token for a user.
@@ -105,23 +116,26 @@ impl Tokens {
             admin: user.rights.admin,
             active: user.rights.active,
         };
-        encode(&Header::new(Algorithm::HS256), &claims, &self.signing)
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        encode(&Header::new(Algorithm::HS256), &claims, &keys.signing)
             .expect("texts and numbers are signed with a key of bytes")
     }
 
     /// What a token proves, if it is one of ours and young.
     pub fn verify(&self, token: &str) -> Result<Proved, BadToken> {
-        let claims = self
-            .verifying
-            .iter()
-            .find_map(|key| decode::<Claims>(token, key, &self.rules).ok())
-            .ok_or(BadToken)?
-            .claims;
+        let claims = self.claims(token).ok_or(BadToken)?;
         let now = self.now_seconds();
         let is_young =
             claims.iat <= now + LEEWAY_SECONDS && claims.exp <= claims.iat + LIFE_SECONDS;
         let proved = Proved { user: claims.sub, epoch: claims.epoch };
         if claims.exp > now && is_young { Ok(proved) } else { Err(BadToken) }
+    }
+
+    fn claims(&self, token: &str) -> Option<Claims> {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let mut verified =
+            keys.verifying.iter().map(|key| decode::<Claims>(token, key, &self.rules));
+        verified.find_map(Result::ok).map(|token| token.claims)
     }
 
     /// The moment by which tokens are judged, µs since 1970.
@@ -132,6 +146,10 @@ impl Tokens {
     fn now_seconds(&self) -> i64 {
         self.clock.now_micros() / 1_000_000
     }
+}
+
+fn bytes(key: &SecretString) -> &[u8] {
+    key.expose_secret().as_bytes()
 }
 
 /// A new token for refreshing, and the hash under which it is kept.
@@ -224,6 +242,18 @@ mod tests {
         assert!(rotated.verify(&rotated.issue(&somebody())).is_ok());
         assert!(tokens(&clock).verify(&rotated.issue(&somebody())).is_err());
         assert!(Tokens::new(&new, None, clock).verify(&old).is_err());
+    }
+
+    #[test]
+    fn a_key_that_is_changed_keeps_what_it_has_signed() {
+        let clock = clock();
+        let (tokens, other) = (tokens(&clock), key("another key of more than thirty-two bytes"));
+        let before = tokens.issue(&somebody());
+        tokens.change_key(&other);
+        assert!(tokens.verify(&before).is_ok());
+        let others = Tokens::new(&other, None, clock);
+        assert!(others.verify(&tokens.issue(&somebody())).is_ok());
+        assert!(others.verify(&before).is_err());
     }
 
     #[test]

@@ -91,7 +91,6 @@ pub(super) struct Batches {
     layout: Layout,
     columns: String,
     categories: KnownCategories,
-    rows_max: usize,
     /// Where the next batch begins.
     start: u64,
     fault: Option<Fault>,
@@ -100,11 +99,7 @@ pub(super) struct Batches {
 
 impl Batches {
     /// Reads the header; the error says why this is not a file to import.
-    pub(super) fn begin(
-        text: Text,
-        categories: KnownCategories,
-        rows_max: usize,
-    ) -> Result<Self, String> {
+    pub(super) fn begin(text: Text, categories: KnownCategories) -> Result<Self, String> {
         let unreadable = |e: io::Error| describe(0, &e);
         let mut records = Records::begin(text).map_err(unreadable)?;
         match records.advance().map_err(unreadable)? {
@@ -116,7 +111,7 @@ impl Batches {
             .map(|i| String::from_utf8_lossy(records.field(i)).trim().to_owned())
             .collect();
         let layout = Layout::parse(&header)?;
-        Ok(Self::new(records, layout, header.join(","), categories, rows_max, 0))
+        Ok(Self::new(records, layout, header.join(","), categories, 0))
     }
 
     /// Goes on behind a checkpoint; the text begins where [`text_offset`] says.
@@ -124,7 +119,6 @@ impl Batches {
         text: Text,
         from: &Checkpoint,
         categories: KnownCategories,
-        rows_max: usize,
     ) -> Result<Self, String> {
         let header: Vec<String> = from.columns.split(',').map(str::to_owned).collect();
         let layout = Layout::parse(&header)?;
@@ -132,7 +126,7 @@ impl Batches {
         let records = records.ok_or_else(|| {
             format!("the text before byte {} is no longer the one that was read", from.offset)
         })?;
-        Ok(Self::new(records, layout, from.columns.clone(), categories, rows_max, from.offset))
+        Ok(Self::new(records, layout, from.columns.clone(), categories, from.offset))
     }
 
     fn new(
@@ -140,14 +134,14 @@ impl Batches {
         layout: Layout,
         columns: String,
         categories: KnownCategories,
-        rows_max: usize,
         start: u64,
     ) -> Self {
-        Self { records, layout, columns, categories, rows_max, start, fault: None, is_done: false }
+        Self { records, layout, columns, categories, start, fault: None, is_done: false }
     }
 
-    /// The next batch. Whole records before a fault of the text come first, then the fault.
-    pub(super) fn next_batch(&mut self) -> Result<Option<Batch>, Fault> {
+    /// The next batch, of so many rows at the most. Whole records before a fault of the text
+    /// come first, then the fault.
+    pub(super) fn next_batch(&mut self, rows_max: usize) -> Result<Option<Batch>, Fault> {
         if let Some(fault) = self.fault.take() {
             self.is_done = true;
             return Err(fault);
@@ -157,7 +151,7 @@ impl Batches {
         }
         let mut gathered = Gathered::default();
         let mut end = None;
-        while gathered.read < self.rows_max as u64 && gathered.bytes < BATCH_BYTES_MAX {
+        while gathered.read < rows_max as u64 && gathered.bytes < BATCH_BYTES_MAX {
             match self.gather(&mut gathered) {
                 Ok(true) => end = Some(self.records.checkpoint(&self.columns)),
                 Ok(false) => {
@@ -176,7 +170,7 @@ impl Batches {
         }
         match end {
             Some(end) => Ok(Some(self.batch(gathered, end))),
-            None if self.fault.is_some() => self.next_batch(),
+            None if self.fault.is_some() => self.next_batch(rows_max),
             None => Ok(None),
         }
     }

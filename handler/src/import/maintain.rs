@@ -67,6 +67,7 @@ async fn fail(store: &Arc<dyn Store>, run: &Run, reason: String) -> Result<(), S
     let claim = Claim {
         source: run.source.clone(),
         etag: run.etag.clone(),
+        modified: None,
         size: run.size,
         how: HowStarted::Delivered,
         rejects_max: None,
@@ -91,6 +92,9 @@ fn log(source: &str, result: Result<Outcome, ImportError>) {
         ),
         Ok(Outcome::DoneBefore(run)) => {
             tracing::debug!(import.id = run.id.0, source, "imported before");
+        }
+        Ok(Outcome::Overtaken(run)) => {
+            tracing::info!(import.id = run.id.0, source, "a newer state of it came before");
         }
         Ok(Outcome::HeldElsewhere(run)) => {
             tracing::info!(import.id = run.id.0, source, "another process imports it");

@@ -33,6 +33,8 @@ pub enum Source {
         uri: String,
         /// Their state where somebody has told it; otherwise their own digest.
         etag: Option<String>,
+        /// When they were written, µs since 1970, where it is known.
+        modified: Option<i64>,
         /// The bytes.
         content: Bytes,
     },
@@ -47,6 +49,9 @@ pub struct SourceState {
     pub name: String,
     /// Size, modification time and a digest of the beginning.
     pub etag: String,
+    /// When it was written, µs since 1970, if its states are to be told apart as older and
+    /// newer. A file is not: whoever puts an old one back wants it back.
+    pub modified: Option<i64>,
     /// Bytes as stored.
     pub size: u64,
 }
@@ -102,10 +107,11 @@ impl Source {
     pub fn state(&self) -> Result<SourceState, SourceError> {
         match self {
             Self::File(path) => file_state(path).map_err(|e| e.of(path)),
-            Self::Bytes { uri, etag, content } => Ok(SourceState {
+            Self::Bytes { uri, etag, modified, content } => Ok(SourceState {
                 uri: uri.clone(),
                 name: file_name(uri).to_owned(),
                 etag: etag.clone().unwrap_or_else(|| digest(content)),
+                modified: *modified,
                 size: content.len() as u64,
             }),
         }
@@ -299,6 +305,7 @@ fn file_state(path: &Path) -> Result<SourceState, StateFault> {
         uri,
         name,
         etag: format!("{}-{}-{digest:032x}", metadata.len(), modified_nanos(&metadata)),
+        modified: None,
         size: metadata.len(),
     })
 }

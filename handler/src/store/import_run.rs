@@ -91,6 +91,9 @@ pub struct Claim {
     pub source: String,
     /// Its state: another text as soon as its content may be another.
     pub etag: String,
+    /// When it was written, µs since 1970, where the source's own clock tells it: states of
+    /// one source are told apart by it as older and newer.
+    pub modified: Option<i64>,
     /// Its size in bytes, as stored (compressed, if it is).
     pub size: u64,
     /// More refused rows than this end the run as failed. Asked for by hand it counts for
@@ -109,6 +112,8 @@ pub enum Claimed {
     Ended(Box<Run>),
     /// Somebody else is at it.
     HeldElsewhere(Box<Run>),
+    /// It comes late: this run is of a newer state of the source.
+    Overtaken(Box<Run>),
 }
 
 /// The right to carry a run forward, until somebody else takes it.

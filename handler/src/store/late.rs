@@ -102,6 +102,10 @@ impl Store for LateStore {
         self.store()?.claim_run(claim).await
     }
 
+    fn pauses_when_idle(&self) -> bool {
+        self.store().is_ok_and(Store::pauses_when_idle)
+    }
+
     fn batch_rows(&self) -> usize {
         // Asked only in a run, which only an opened store can have given.
         self.store().map_or(1, Store::batch_rows)

@@ -10,6 +10,7 @@ mod faults;
 mod lists;
 mod load;
 mod locks;
+mod pace;
 mod pool;
 mod product_rows;
 mod runs;
@@ -38,6 +39,7 @@ use crate::catalog::{Asin, Category, CategoryCount, PageQuery, Product};
 use crate::clock::Clock;
 use connect::Target;
 use faults::{Fault, store_error};
+use pace::Pace;
 use pool::Connections;
 pub use schema::SCHEMA;
 use stop::Stop;
@@ -49,8 +51,6 @@ const REQUEST: Duration = Duration::from_secs(9);
 const BATCH: Duration = Duration::from_mins(4);
 /// What is said of a server that did not answer a moment ago.
 const LEFT_ALONE: &str = "it did not answer a moment ago";
-/// Rows of a batch: about 4 MB of the data set.
-const BATCH_ROWS: usize = 10_000;
 
 /// Runs work that changes nothing, on a connection of its own, and again if the server gave
 /// it up. A macro, since a function could not say how long what the work borrows must live.
@@ -113,6 +113,7 @@ pub async fn inspect(target: Target) -> Result<String, StoreError> {
         clock: Clock::System,
         has_search: false,
         turns: Turns::default(),
+        pace: Pace::default(),
     };
     let Some(schema) = read!(store, |session| schema::look(session).await)? else {
         return Ok("no schema yet: `handler migrate` makes it".to_owned());
@@ -136,6 +137,7 @@ pub struct SqlServerStore {
     clock: Clock,
     has_search: bool,
     turns: Turns,
+    pace: Pace,
 }
 
 impl SqlServerStore {
@@ -147,7 +149,8 @@ impl SqlServerStore {
         clock: Clock,
     ) -> Result<Self, StoreError> {
         let connections = Connections::new(target, connections_max);
-        let mut store = Self { connections, clock, has_search: false, turns: Turns::default() };
+        let (turns, pace) = (Turns::default(), Pace::default());
+        let mut store = Self { connections, clock, has_search: false, turns, pace };
         store.prepare(migrate).await?;
         store.has_search = store.finds_words().await?;
         Ok(store)
@@ -296,18 +299,26 @@ impl Store for SqlServerStore {
         transact!(self, |session| runs::claim(session, claim, now).await)
     }
 
+    fn pauses_when_idle(&self) -> bool {
+        true
+    }
+
     fn batch_rows(&self) -> usize {
-        BATCH_ROWS
+        self.pace.rows()
     }
 
     async fn commit_batch(&self, lease: &Lease, batch: Batch) -> Result<Committed, StoreError> {
         let (batch, now) = (&batch, self.now());
         self.repeat(BATCH, || async {
             let mut session = self.connections.get().await?;
-            load::stage(&mut session, batch).await?;
-            session.begin().await?;
-            let done = load::commit(&mut session, lease, batch, now).await;
-            session.settle(done).await
+            let began = Instant::now();
+            let loaded = load::load(&mut session, lease, batch, now).await;
+            match &loaded {
+                Ok(_) => self.pace.took(batch.read, began.elapsed()),
+                Err(Stop::Sql(_) | Stop::Unsure(_)) => self.pace.was_lost(),
+                Err(_) => {}
+            }
+            loaded
         })
         .await
     }

@@ -27,7 +27,10 @@ const COLUMNS: &str = "id, source, etag, attempt, state, size, byte_offset, line
 /// See [`crate::store::Store::claim_run`].
 pub(super) fn claim(tx: &Transaction<'_>, claim: &Claim, now: i64) -> Result<Claimed, StoreError> {
     let Some((run, lease_until)) = newest(tx, &claim.source, &claim.etag)? else {
-        return begin(tx, claim, 1, now);
+        return match newer(tx, claim)? {
+            Some(run) => Ok(Claimed::Overtaken(Box::new(run))),
+            None => begin(tx, claim, 1, now),
+        };
     };
     match run.state {
         RunState::Loading | RunState::Indexing => {
@@ -51,9 +54,9 @@ fn begin(
     supersede(tx, &claim.source, now)?;
     tx.execute(
         "-- runs.begin
-         INSERT INTO import_run (source, etag, attempt, state, size, created_at)
-         VALUES (?1, ?2, ?3, 'loading', ?4, ?5)",
-        params![claim.source, claim.etag, attempt, claim.size, now],
+         INSERT INTO import_run (source, etag, attempt, state, size, created_at, modified)
+         VALUES (?1, ?2, ?3, 'loading', ?4, ?5, ?6)",
+        params![claim.source, claim.etag, attempt, claim.size, now, claim.modified],
     )?;
     take(tx, claim, RunId(tx.last_insert_rowid()), now)
 }
@@ -282,6 +285,20 @@ fn newest(
          ORDER BY attempt DESC LIMIT 1"
     ))?;
     query.query_row((source, etag), read).optional()?.transpose()
+}
+
+/// The run of a newer state of the source than the one that is delivered.
+fn newer(tx: &Transaction<'_>, claim: &Claim) -> Result<Option<Run>, StoreError> {
+    if claim.how != HowStarted::Delivered {
+        return Ok(None);
+    }
+    let mut query = tx.prepare_cached(&format!(
+        "-- runs.newer
+         SELECT {COLUMNS} FROM import_run WHERE source = ?1 AND modified > ?2
+         ORDER BY modified DESC, id DESC LIMIT 1"
+    ))?;
+    let run = query.query_row((&claim.source, claim.modified), read).optional()?.transpose()?;
+    Ok(run.map(|(run, _)| run))
 }
 
 /// A run and until when its lease lasts.

@@ -17,7 +17,7 @@ struct Step {
     oldest_handler: i64,
 }
 
-const STEPS: [Step; 5] = [
+const STEPS: [Step; 6] = [
     Step { sql: include_str!("../../../migrations/sqlite/0001_catalogue.sql"), oldest_handler: 1 },
     // An older handler would change titles and not say so.
     Step { sql: include_str!("../../../migrations/sqlite/0002_search.sql"), oldest_handler: 2 },
@@ -25,10 +25,11 @@ const STEPS: [Step; 5] = [
     Step { sql: include_str!("../../../migrations/sqlite/0004_users.sql"), oldest_handler: 2 },
     // An older handler would take tokens for good that have ended.
     Step { sql: include_str!("../../../migrations/sqlite/0005_epochs.sql"), oldest_handler: 5 },
+    Step { sql: include_str!("../../../migrations/sqlite/0006_overtaken.sql"), oldest_handler: 5 },
 ];
 
 /// The newest step that this handler knows.
-pub const SCHEMA: i64 = 5;
+pub const SCHEMA: i64 = 6;
 
 /// Applies the steps that are missing. Safe to call twice, and from two places at once.
 pub(super) fn migrate(connection: &mut Connection, clock: &Clock) -> Result<(), StoreError> {

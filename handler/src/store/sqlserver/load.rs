@@ -48,9 +48,22 @@ const SENT: [&str; 11] = [
     "boughtInLastMonth",
 ];
 
+/// Stages a batch, and applies it in a transaction of its own.
+pub(super) async fn load(
+    session: &mut Session,
+    lease: &Lease,
+    batch: &Batch,
+    now: Option<i64>,
+) -> Result<Committed, Stop<StoreError>> {
+    stage(session, batch).await?;
+    session.begin().await?;
+    let done = commit(session, lease, batch, now).await;
+    session.settle(done).await
+}
+
 /// Sends the rows, before the transaction: it shall be short. What was sent before and came
 /// to nothing is gone with the stage.
-pub(super) async fn stage(session: &mut Session, batch: &Batch) -> tiberius::Result<()> {
+async fn stage(session: &mut Session, batch: &Batch) -> tiberius::Result<()> {
     let Rows::Products { rows, .. } = &batch.rows else { return Ok(()) };
     session.batch(MAKE_STAGE).await?;
     send(session, rows).await
@@ -67,7 +80,7 @@ async fn send(session: &mut Session, rows: &[Product]) -> tiberius::Result<()> {
 }
 
 /// Applies what was staged behind the fence.
-pub(super) async fn commit(
+async fn commit(
     session: &mut Session,
     lease: &Lease,
     batch: &Batch,

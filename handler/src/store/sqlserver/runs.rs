@@ -47,7 +47,10 @@ pub(super) async fn claim(
     // Claims come one after the other: between two of one source nothing must slip.
     locks::wait(session, "claim").await?;
     let Some((run, is_held)) = newest(session, claim, now).await? else {
-        return begin(session, claim, 1, now).await;
+        return match newer(session, claim).await? {
+            Some(run) => Ok(Claimed::Overtaken(Box::new(run))),
+            None => begin(session, claim, 1, now).await,
+        };
     };
     match run.state {
         RunState::Loading | RunState::Indexing => {
@@ -81,14 +84,15 @@ async fn begin(
          SET state = 'superseded', lease_token = NULL, ended_at = COALESCE(@P6, {NOW})
          WHERE source_hash = @P1 AND state IN ('loading', 'indexing');
          INSERT INTO amazon.import_run
-             (source_hash, source, etag, attempt, state, size, created_at)
-         VALUES (@P1, @P2, @P3, @P4, 'loading', @P5, COALESCE(@P6, {NOW}));
+             (source_hash, source, etag, attempt, state, size, created_at, modified)
+         VALUES (@P1, @P2, @P3, @P4, 'loading', @P5, COALESCE(@P6, {NOW}), @P7);
          SELECT CAST(SCOPE_IDENTITY() AS BIGINT)"
     );
     let attempt = i64::from(attempt);
     let size = i64::try_from(claim.size).unwrap_or(i64::MAX);
-    let parameters: [&dyn ToSql; 6] =
-        [&hash(&claim.source), &claim.source, &claim.etag, &attempt, &size, &now];
+    let Claim { source, etag, modified, .. } = claim;
+    let parameters: [&dyn ToSql; 7] =
+        [&hash(source), source, etag, &attempt, &size, &now, modified];
     let row = session.row(&sql, &parameters).await?;
     let id = row.ok_or_else(|| nonsense("a run has no number"))?.number(0)?;
     take(session, claim, RunId(id), now).await
@@ -347,6 +351,20 @@ async fn newest(
     let parameters: [&dyn ToSql; 3] = [&hash(&claim.source), &claim.etag, &now];
     let Some(row) = session.row(&sql, &parameters).await? else { return Ok(None) };
     Ok(Some((run_of(&row)?, row.truth(21)?)))
+}
+
+/// The run of a newer state of the source than the one that is delivered.
+async fn newer(session: &mut Session, claim: &Claim) -> Result<Option<Run>> {
+    let Some(modified) = claim.modified.filter(|_| claim.how == HowStarted::Delivered) else {
+        return Ok(None);
+    };
+    let sql = format!(
+        "-- runs.newer
+         SELECT TOP (1) {COLUMNS} FROM amazon.import_run
+         WHERE source_hash = @P1 AND modified > @P2 ORDER BY modified DESC, id DESC"
+    );
+    let row = session.row(&sql, &[&hash(&claim.source), &modified]).await?;
+    Ok(row.map(|row| run_of(&row)).transpose()?)
 }
 
 fn run_of(row: &Row) -> std::result::Result<Run, StoreError> {
