@@ -136,6 +136,10 @@ impl Server {
         let (parts, store) = if let Some(sql) = &settings.sql {
             let opening = Opening::begin(settings, sql).await?;
             let store = Arc::<LateStore>::clone(&opening.store);
+            if settings.under_host {
+                // As below.
+                let _ = timeout_at(listen_by, store.tried()).await;
+            }
             (Parts::Server(folder.clone(), opening), store as Arc<dyn Store>)
         } else if settings.under_host {
             let late = Arc::new(LateStore::default());
@@ -157,9 +161,7 @@ impl Server {
             accounts: Arc::clone(&people.accounts),
             cache: Arc::clone(&cache),
         };
-        let functions = settings
-            .under_host
-            .then(|| Functions::new(maintenance.clone(), settings.imports.clone()));
+        let functions = settings.under_host.then(|| Functions::new(maintenance.clone(), settings));
         let app = App::new(store, cache, people, functions);
         let listen = settings.listen;
         let listener = http::serve::listen(listen).map_err(|e| StartError::Listen(listen, e))?;

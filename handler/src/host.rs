@@ -25,6 +25,7 @@ use crate::cache::Cache;
 use crate::http::body::{Body, BodyError};
 use crate::import::rejects::RejectsFolder;
 use crate::maintenance::Maintenance;
+use crate::settings::Settings;
 use crate::store::Store;
 use blob_place::BlobPlace;
 use envelope::{Envelope, Malformed};
@@ -34,8 +35,6 @@ use shortening::Shortening;
 const ENVELOPE_BYTES_MAX: usize = 128 * 1_024 * 1_024;
 /// CONTRACT 4: of envelopes beyond this one is read and worked at a time. Each takes 40 MiB.
 const LARGE_BYTES: usize = 1_024 * 1_024;
-/// How much of an envelope that is refused is still read, so that the host hears why.
-const DRAINED_BYTES_MAX: usize = 2 * ENVELOPE_BYTES_MAX;
 /// How long an envelope may take to come, its turn not counted.
 const ENVELOPE_TIME: Duration = Duration::from_mins(2);
 
@@ -70,6 +69,8 @@ pub struct Functions {
     pub maintenance: Maintenance,
     /// The only place that imports are taken from.
     pub imports: BlobPlace,
+    /// How long an upload waits for a database that is away.
+    pub patience: Duration,
     cache: Arc<Cache>,
     large: Arc<Semaphore>,
 }
@@ -121,11 +122,12 @@ impl Failure {
 
 impl Functions {
     /// The functions of a process.
-    pub fn new(maintenance: Maintenance, imports: BlobPlace) -> Self {
+    pub fn new(maintenance: Maintenance, settings: &Settings) -> Self {
         let (store, rejects) = (Arc::clone(&maintenance.store), maintenance.rejects.clone());
         let cache = Arc::clone(&maintenance.cache);
         let large = Arc::new(Semaphore::new(1));
-        Self { store, rejects, maintenance, imports, cache, large }
+        let (imports, patience) = (settings.imports.clone(), settings.import_patience);
+        Self { store, rejects, maintenance, imports, patience, cache, large }
     }
 
     /// Does what the host asks for. Carried to its end even if the host hangs up: it then
@@ -171,7 +173,6 @@ impl Functions {
             let Some(piece) = piece.unwrap_or(Err(BodyError::Incomplete))? else { break };
             read += piece.len();
             if read > ENVELOPE_BYTES_MAX {
-                drain(body, ends_at).await;
                 return Err(BodyError::TooLarge(ENVELOPE_BYTES_MAX).into());
             }
             if read > LARGE_BYTES && turn.is_none() {
@@ -188,17 +189,6 @@ impl Functions {
 
 /// The right to hold a large envelope; a small one needs none.
 type Turn = Option<OwnedSemaphorePermit>;
-
-/// Reads on for a while: a sender that is cut off in the middle never sees the answer.
-async fn drain(mut body: Body, ends_at: Instant) {
-    let mut left = DRAINED_BYTES_MAX;
-    while let Ok(Ok(Some(piece))) = timeout_at(ends_at, body.next_piece()).await {
-        match left.checked_sub(piece.len()) {
-            Some(rest) => left = rest,
-            None => break,
-        }
-    }
-}
 
 /// Reads a whole envelope from memory, as a fuzzer and tests have it.
 pub fn read_envelope(bytes: &[u8]) -> Result<Envelope, Malformed> {

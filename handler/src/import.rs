@@ -80,6 +80,11 @@ pub enum ImportError {
 }
 
 impl ImportError {
+    /// Whether the same may work later: the run rests, or could not be begun with.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Paused(_)) || self.may_pass_unrecorded()
+    }
+
     /// Whether no run was started, and the same may work later: nothing else remembers it.
     pub fn may_pass_unrecorded(&self) -> bool {
         match self {
@@ -250,10 +255,19 @@ impl Work<'_> {
             }
             source.is_unchanged(&state).map_err(SourceError::into_stop)
         });
-        while let Some(batch) = batches.recv().await {
-            let committed =
-                self.store.commit_batch(&self.lease, batch).await.map_err(Stop::Store)?;
-            let counts = committed.counts;
+        let mut waiting = batches.recv().await;
+        while let Some(batch) = waiting {
+            // The next one is on its way while this one is applied.
+            let next = async {
+                let next = batches.recv().await;
+                if let Some(next) = &next {
+                    self.store.send_ahead(&self.lease, next).await;
+                }
+                next
+            };
+            let (committed, next) = tokio::join!(self.store.commit_batch(&self.lease, batch), next);
+            waiting = next;
+            let counts = committed.map_err(Stop::Store)?.counts;
             (self.watcher)(Progress { bytes: stored_bytes.get(), bytes_total, counts });
             allow(&counts, run)?;
         }

@@ -61,6 +61,8 @@ pub struct Settings {
     pub client_id: Option<String>,
     /// The only place that imports are taken from.
     pub imports: BlobPlace,
+    /// How long a delivered upload waits for a database that is away.
+    pub import_patience: Duration,
     /// The limits of the in-process cache.
     pub cache: Limits,
     /// Who may sign in, and how.
@@ -118,6 +120,9 @@ const OURS: [&str; 33] = [
     "CACHE_LOCAL_BYTES",
 ];
 
+/// A paused database takes up to a minute to wake, one that is moved some more; the host tries
+/// an upload five times, one right after the other, and then puts it aside.
+const IMPORT_PATIENCE: Duration = Duration::from_mins(4);
 /// A function app has it from the first.
 const TELEMETRY: &str = "APPLICATIONINSIGHTS_CONNECTION_STRING";
 
@@ -178,7 +183,8 @@ impl Settings {
             production,
             sql: sql::read(&given, production)?,
             client_id: given("AZURE_CLIENT_ID").map(str::to_owned),
-            imports: storage::read(&given)?,
+            imports: storage::read(&given, production)?,
+            import_patience: IMPORT_PATIENCE,
             cache: Limits {
                 ttl: Duration::from_secs(number("CACHE_TTL_SECONDS", 1_800, 1..=31_536_000)?),
                 staleness: Duration::from_millis(number("CACHE_STALENESS_MS", 1_000, 50..=4_000)?),
@@ -410,11 +416,11 @@ mod tests {
         let imports = read(&[]).unwrap().imports;
         assert_eq!((imports.service, imports.container.as_str()), (None, "imports"));
         for (variable, value, service) in [
-            ("IMPORT_STORAGE__accountName", "shop1", "https://shop1.blob.core.windows.net"),
+            ("IMPORT_STORAGE__accountName", "shop1", "https://shop1.blob.core.windows.net/"),
             (
                 "IMPORT_STORAGE__blobServiceUri",
                 "https://S.blob.core.windows.net/",
-                "https://s.blob.core.windows.net",
+                "https://s.blob.core.windows.net/",
             ),
             (
                 "IMPORT_STORAGE__blobServiceUri",
@@ -423,7 +429,7 @@ mod tests {
             ),
         ] {
             let imports = read(&[(variable, value)]).unwrap().imports;
-            assert_eq!(imports.service.as_deref(), Some(service));
+            assert_eq!(imports.service.as_ref().map(url::Url::as_str), Some(service));
         }
         for (variable, value) in [
             ("IMPORT_STORAGE__accountName", "Shop"),

@@ -83,6 +83,10 @@ pub trait Store: users::Users {
     /// writers up for longer.
     fn batch_rows(&self) -> usize;
 
+    /// Sends a batch that is to be committed next, where that can be done ahead. A hint: whatever
+    /// comes of it, the batch is committed whole by [`Self::commit_batch`].
+    async fn send_ahead(&self, _lease: &Lease, _batch: &Batch) {}
+
     /// Applies a batch and moves the run's checkpoint behind it, both or neither.
     /// [`StoreError::RunLost`] if the lease is no longer ours or the checkpoint has moved.
     async fn commit_batch(&self, lease: &Lease, batch: Batch) -> Result<Committed, StoreError>;
@@ -182,7 +186,11 @@ pub enum StoreError {
         known: i64,
     },
     /// The schema lacks steps, and this handler may not apply them.
-    #[error("the database needs schema {needed}: run `handler migrate` with a login that may")]
+    #[error(
+        "the database needs schema {needed}: run `handler migrate` with a login that may; if that \
+         was done, this login lacks a right: grant it SELECT, INSERT, UPDATE, DELETE and EXECUTE \
+         on the schema amazon"
+    )]
     SchemaTooOld {
         /// The schema that this handler works with.
         needed: i64,

@@ -385,6 +385,12 @@ async fn an_older_state_that_comes_late_is_left(subject: Subject) {
             store.end_run(&lease, End::Done).await.unwrap();
         }
     }
+    // One that has failed by then has nothing to go on with either.
+    let earlier = store.claim_run(&delivered("earlier", None)).await.unwrap();
+    let Claimed::Ours(_, lease) = earlier else { panic!("nobody else has it") };
+    store.end_run(&lease, End::Failed("no luck".into())).await.unwrap();
+    let late = store.claim_run(&delivered("earlier", Some(10))).await.unwrap();
+    assert!(matches!(late, Claimed::Overtaken(run) if run.id == new.id));
     // Of the same second, of an unknown one, of another source, or wanted by a person: begun.
     for claim in [
         delivered("same", Some(20)),

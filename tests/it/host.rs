@@ -1,6 +1,8 @@
 //! What the Functions host hands over, asked directly; through a host that behaves like the
 //! real one in `through_host`.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::{Response, StatusCode};
@@ -107,6 +109,70 @@ async fn an_older_upload_that_is_delivered_late_is_left() {
     assert!(older.contains("is of a newer upload"), "{older}");
     let newest = success(delivered("0x8D3", "2026-01-01T00:01:00+00:00", 30).await).await;
     assert!(newest.contains("loaded 30"), "{newest}");
+}
+
+/// The host tries again at once, five times, and then puts the upload aside: one that meets a
+/// database that is away waits for it.
+#[tokio::test]
+async fn an_upload_waits_for_a_database_that_is_away() {
+    let folder = TestFolder::new();
+    std::fs::write(folder.data.database(), "this is no database").unwrap();
+    let app = TestApp::start_under_host(folder).await;
+    let body = envelope(URI, Some("0x8D1"), many(10).as_bytes());
+    let database = app.folder.data.database();
+    let mending = async {
+        assert_eq!(app.get("/products").await.status(), StatusCode::SERVICE_UNAVAILABLE);
+        std::fs::remove_file(database).unwrap();
+    };
+    let (answer, ()) = tokio::join!(invoke(&app, "ImportBlob", body), mending);
+    let said = success(answer).await;
+    assert!(said.contains("loaded 10"), "{said}");
+}
+
+/// A content that comes back after another one is a new state, where the envelope says when it
+/// was written.
+#[tokio::test]
+async fn a_content_that_comes_back_is_imported_again() {
+    let app = app().await;
+    let content = |title: &str| products(&[&row("B1", title, "1", 1)]);
+    for (title, second) in [("A lamp", 1), ("A chair", 2), ("A lamp", 3)] {
+        for expected in ["is imported", "was dealt with before"] {
+            let text = envelope(URI, None, content(title).as_bytes());
+            let mut body: Value = serde_json::from_str(&text).unwrap();
+            // As a host may write a tag that it has no form for.
+            body["Metadata"]["Properties"]["ETag"] = json!({});
+            body["Metadata"]["Properties"]["LastModified"] =
+                json!(format!("2026-01-01T00:00:0{second}+00:00"));
+            let said = success(invoke(&app, "ImportBlob", body.to_string()).await).await;
+            assert!(said.contains(expected), "{title}, {second}: {said}");
+        }
+        assert_eq!(app.json("/products/B1").await["title"], title);
+    }
+}
+
+/// Whatever is refused is read to its end, so that its sender hears the answer.
+#[tokio::test]
+async fn a_large_body_of_any_kind_is_answered() {
+    let app = app().await;
+    let pieces = |first: &'static str, piece: bytes::Bytes| {
+        let pieces = std::iter::once(bytes::Bytes::from_static(first.as_bytes()))
+            .chain(std::iter::repeat_n(piece, 100))
+            .map(Ok::<_, std::io::Error>);
+        reqwest::Body::wrap_stream(futures_util::stream::iter(pieces))
+    };
+    let of = |byte: u8| bytes::Bytes::from(vec![byte; 1_024 * 1_024]);
+    let texts = bytes::Bytes::from("\"short\",".repeat(128 * 1_024));
+    for (function, body, status) in [
+        ("ImportBlob", pieces("", of(b' ')), 400),
+        ("ImportBlob", pieces("", of(b'x')), 400),
+        ("ImportBlob", pieces("[", texts), 400),
+        ("Maintain", pieces("", of(b'x')), 400),
+        ("Nope", pieces("", of(b'x')), 404),
+        ("products", pieces("", of(b'x')), 401),
+        ("signup", pieces("", of(b'x')), 413),
+    ] {
+        assert_eq!(invoke(&app, function, body).await.status().as_u16(), status, "{function}");
+    }
 }
 
 #[tokio::test]
@@ -250,7 +316,11 @@ async fn a_content_that_is_too_large_is_left_out_and_the_rest_is_read() {
 async fn a_ping_is_answered_from_memory_while_the_database_is_away() {
     let folder = TestFolder::new();
     std::fs::write(folder.data.database(), "this is no database").unwrap();
-    let app = TestApp::start_under_host(folder).await;
+    let app = TestApp::start_with(folder, |settings| {
+        settings.under_host = true;
+        settings.import_patience = Duration::ZERO;
+    })
+    .await;
     let ping = app.json("/").await;
     assert_eq!(ping["name"], "Vitrine");
     assert_eq!(app.get("/health").await.status(), StatusCode::OK);

@@ -4,10 +4,8 @@
 //! that the operator named. Without a name only what can be a blob service at all counts:
 //! those of Azure's clouds, and an emulator on this machine.
 
-use std::net::IpAddr;
-
-use http::Uri;
-use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+use percent_encoding::percent_decode_str;
+use url::{Host, Url};
 
 /// What the names of Azure's blob services end in: the public cloud and the two sovereign
 /// ones, and accounts with a DNS zone of their own (`<account>.z01.blob.storage.azure.net`).
@@ -21,63 +19,66 @@ const SERVICES: [&str; 4] = [
 /// The container that imports are taken from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlobPlace {
-    /// The address of its service, without a slash at the end; any of Azure's, or one on this
-    /// machine, if it is not known.
-    pub service: Option<String>,
+    /// The address of its service; any of Azure's, or an emulator's, if it is not known.
+    pub service: Option<Url>,
     /// Its name.
     pub container: String,
+    /// Whether a service on this machine counts without being named.
+    pub allows_emulator: bool,
 }
 
 impl BlobPlace {
     /// Whether a blob at this address lies here: `https://host/container/name`, or with the
-    /// account in between, as emulators have it.
-    pub fn has(&self, uri: &str) -> bool {
-        let Ok(uri) = parse(uri) else { return false };
-        let Some(account_segments) = self.account_segments(&uri) else { return false };
-        let decoded = |segment: &str| percent_decode_str(segment).decode_utf8_lossy().into_owned();
-        let segments: Vec<String> = uri.path().split('/').skip(1).map(decoded).collect();
-        let leads_away = segments.iter().any(|segment| segment == "." || segment == "..");
-        let mut segments = segments.iter().skip(account_segments);
-        let is_container = segments.next() == Some(&self.container);
-        let has_name = segments.next().is_some_and(|name| !name.is_empty());
-        is_container && has_name && !leads_away
+    /// account in between, as emulators have it. Names of blobs may be shown as they are.
+    pub fn has(&self, address: &str) -> bool {
+        if leads_away(address) {
+            return false;
+        }
+        let Ok(url) = address.parse::<Url>() else { return false };
+        let Some(account_segments) = self.account_segments(&url) else { return false };
+        let mut segments = url.path_segments().into_iter().flatten().skip(account_segments);
+        let is_container = segments
+            .next()
+            .is_some_and(|segment| percent_decode_str(segment).eq(self.container.bytes()));
+        is_container && segments.next().is_some_and(|name| !name.is_empty())
     }
 
     /// How many segments of the path name the account; `None` for another service.
-    fn account_segments(&self, uri: &Uri) -> Option<usize> {
-        if uri.authority()?.as_str().contains('@') {
+    fn account_segments(&self, url: &Url) -> Option<usize> {
+        if (url.username(), url.password()) != ("", None) {
             return None;
         }
         if let Some(service) = &self.service {
-            let service: Uri = service.parse().ok()?;
             let path = service.path().trim_end_matches('/');
-            let is_beneath = uri.path().strip_prefix(path).is_some_and(|p| p.starts_with('/'));
-            let is_same = origin(uri) == origin(&service) && is_beneath;
+            let is_beneath = url.path().strip_prefix(path).is_some_and(|p| p.starts_with('/'));
+            let is_same = url.origin() == service.origin() && is_beneath;
             return is_same.then(|| path.matches('/').count());
         }
-        let host = uri.host()?.to_ascii_lowercase();
-        let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
-        if host == "localhost" || address.is_ok_and(|address| address.is_loopback()) {
-            return Some(1);
+        if is_local(&url.host()?) {
+            return self.allows_emulator.then_some(1);
         }
-        let is_azure = SERVICES
-            .iter()
-            .any(|end| host.strip_suffix(end).is_some_and(|account| !account.is_empty()));
-        (is_azure && uri.scheme_str() == Some("https")).then_some(0)
+        let is_azure = SERVICES.iter().any(|end| {
+            let account = url.host_str().and_then(|host| host.strip_suffix(end));
+            account.is_some_and(|account| !account.is_empty())
+        });
+        (is_azure && url.scheme() == "https" && url.port().is_none()).then_some(0)
     }
 }
 
-/// Scheme, host and port, as far as they tell services apart.
-fn origin(uri: &Uri) -> Option<(String, String, u16)> {
-    let scheme = uri.scheme_str()?.to_ascii_lowercase();
-    let port = uri.port_u16().unwrap_or(if scheme == "https" { 443 } else { 80 });
-    Some((scheme, uri.host()?.to_ascii_lowercase(), port))
+fn is_local(host: &Host<&str>) -> bool {
+    match host {
+        Host::Domain(name) => *name == "localhost",
+        Host::Ipv4(address) => address.is_loopback(),
+        Host::Ipv6(address) => address.is_loopback(),
+    }
 }
 
-/// A URI that may hold what should have been encoded: names of blobs are shown as they are.
-fn parse(uri: &str) -> Result<Uri, http::uri::InvalidUri> {
-    const LEFT: &AsciiSet = &CONTROLS.add(b' ').add(b'"');
-    utf8_percent_encode(uri, LEFT).to_string().parse()
+/// Whether an address holds what parsers take in different ways: a way upwards, however it is
+/// written, a backslash, or a character that some of them drop.
+fn leads_away(address: &str) -> bool {
+    let decoded = percent_decode_str(address).decode_utf8_lossy();
+    let is_odd = |c: char| c == '\\' || c.is_control();
+    decoded.contains(is_odd) || decoded.split('/').any(|segment| matches!(segment, "." | ".."))
 }
 
 #[cfg(test)]
@@ -85,7 +86,11 @@ mod tests {
     use super::*;
 
     fn place(service: Option<&str>) -> BlobPlace {
-        BlobPlace { service: service.map(str::to_owned), container: "imports".to_owned() }
+        BlobPlace {
+            service: service.map(|address| address.parse().unwrap()),
+            container: "imports".to_owned(),
+            allows_emulator: true,
+        }
     }
 
     #[test]
@@ -95,6 +100,8 @@ mod tests {
             "https://a.blob.core.windows.net/imports/x.csv",
             "https://a.blob.core.windows.net:443/imports/x.csv",
             "https://a.blob.core.windows.net/imports/folder/é x.csv",
+            "https://a.blob.core.windows.net/imports/folder%2Fx.csv",
+            "https://a.blob.core.windows.net/imports/odd ^|{}<>`.csv",
             "https://a.z07.blob.storage.azure.net/imports/x.csv",
             "https://a.blob.core.usgovcloudapi.net/imports/x.csv",
             "http://127.0.0.1:10000/devstoreaccount1/imports/x.csv",
@@ -113,6 +120,12 @@ mod tests {
             "https://a.blob.core.windows.net/other/imports/x.csv",
             "https://a.blob.core.windows.net/imports/../secrets/x.csv",
             "https://a.blob.core.windows.net/imports/%2e%2e/secrets/x.csv",
+            "https://a.blob.core.windows.net/imports/%2e%2e%2fsecrets%2fx.csv",
+            "https://a.blob.core.windows.net/imports/..\\secrets\\x",
+            "https://a.blob.core.windows.net/imports/a/..%5C..%5Csecrets/x",
+            "https://a.blob.core.windows.net/imports/.\t./secrets/x",
+            "https://a.blob.core.windows.net/imports/a\nb.csv",
+            "https://a.blob.core.windows.net:8443/imports/x.csv",
             "https://imports@a.blob.core.windows.net/imports/x.csv",
             "http://a.blob.core.windows.net/imports/x.csv",
             "https://.blob.core.windows.net/imports/x.csv",
@@ -125,6 +138,15 @@ mod tests {
         ] {
             assert!(!place.has(uri), "{uri}");
         }
+    }
+
+    #[test]
+    fn in_production_an_emulator_must_be_named() {
+        let emulator = "http://127.0.0.1:10000/devstoreaccount1";
+        let uri = format!("{emulator}/imports/x.csv");
+        let production = |service| BlobPlace { allows_emulator: false, ..place(service) };
+        assert!(!production(None).has(&uri));
+        assert!(production(Some(emulator)).has(&uri));
     }
 
     #[test]

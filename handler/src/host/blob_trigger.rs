@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+use url::Url;
+
 use super::blob_place::BlobPlace;
 use super::envelope::{Blob, Content, Envelope};
 use super::{Failure, Functions, Success};
@@ -16,6 +19,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// the host need not deliver it again.
 pub(super) async fn run(functions: &Functions, envelope: &Envelope) -> Result<Success, Failure> {
     let source = source(envelope.blob("blob"), &functions.imports)?;
+    let patient_until = Instant::now() + functions.patience;
     loop {
         let (store, rejects) = (&functions.store, &functions.rejects);
         match import(store, rejects, source.clone(), DELIVERED, &|_| {}).await {
@@ -36,8 +40,14 @@ pub(super) async fn run(functions: &Functions, envelope: &Envelope) -> Result<Su
                 tracing::info!(source = source.uri(), "another instance imports it: waiting");
                 tokio::time::sleep(LOOK_EVERY).await;
             }
+            // The host would try again at once, and put the upload aside after five tries.
+            Err(e) if e.may_pass() && Instant::now() < patient_until => {
+                let reason = e.to_string();
+                tracing::warn!(source = source.uri(), reason, "the import waits");
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
             Err(ImportError::Failed(reason)) => {
-                tracing::error!("import failed for good: {reason}");
+                tracing::error!(reason, "import failed for good");
                 return Ok(Success::saying(format!("the import has failed: {reason}")));
             }
             Err(e) => return Err(Failure::may_pass(e)),
@@ -60,8 +70,10 @@ fn source(blob: Blob, imports: &BlobPlace) -> Result<Source, Failure> {
         return refuse("the envelope names no blob: it has no `Uri`".to_owned());
     };
     if !imports.has(&uri) {
-        let BlobPlace { service, container } = imports;
-        tracing::error!(uri, service, container, "a blob that lies elsewhere was handed over");
+        // Not the address: it may hold a password.
+        let BlobPlace { service, container, .. } = imports;
+        let service = service.as_ref().map(Url::as_str);
+        tracing::error!(service, container, "a blob that lies elsewhere was handed over");
         return refuse(format!(
             "the blob does not lie in the container `{container}` of our account"
         ));

@@ -110,7 +110,7 @@ impl Source {
             Self::Bytes { uri, etag, modified, content } => Ok(SourceState {
                 uri: uri.clone(),
                 name: file_name(uri).to_owned(),
-                etag: etag.clone().unwrap_or_else(|| digest(content)),
+                etag: etag.clone().unwrap_or_else(|| digest(content, *modified)),
                 modified: *modified,
                 size: content.len() as u64,
             }),
@@ -141,11 +141,16 @@ impl Source {
 }
 
 /// DESIGN 5.1: content that nobody has named a state for is known by its SHA-256.
-fn digest(content: &[u8]) -> String {
+/// The moment is part of it where it is known: a content that comes back after another one is
+/// a new state.
+fn digest(content: &[u8], modified: Option<i64>) -> String {
     let mut text = String::from("sha256-");
     for byte in Sha256::digest(content) {
-        // Writing into a String cannot fail.
+        // Writing into a String cannot fail, here and below.
         let _ = write!(text, "{byte:02x}");
+    }
+    if let Some(modified) = modified {
+        let _ = write!(text, "@{modified}");
     }
     text
 }

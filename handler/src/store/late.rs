@@ -111,6 +111,12 @@ impl Store for LateStore {
         self.store().map_or(1, Store::batch_rows)
     }
 
+    async fn send_ahead(&self, lease: &Lease, batch: &Batch) {
+        if let Ok(store) = self.store() {
+            store.send_ahead(lease, batch).await;
+        }
+    }
+
     async fn commit_batch(&self, lease: &Lease, batch: Batch) -> Result<Committed, StoreError> {
         self.store()?.commit_batch(lease, batch).await
     }

@@ -26,11 +26,15 @@ const COLUMNS: &str = "id, source, etag, attempt, state, size, byte_offset, line
 
 /// See [`crate::store::Store::claim_run`].
 pub(super) fn claim(tx: &Transaction<'_>, claim: &Claim, now: i64) -> Result<Claimed, StoreError> {
-    let Some((run, lease_until)) = newest(tx, &claim.source, &claim.etag)? else {
-        return match newer(tx, claim)? {
-            Some(run) => Ok(Claimed::Overtaken(Box::new(run))),
-            None => begin(tx, claim, 1, now),
-        };
+    let newest = newest(tx, &claim.source, &claim.etag)?;
+    // What was begun is superseded by a newer state; what was not, or has failed, would begin.
+    if newest.as_ref().is_none_or(|(run, _)| run.state == RunState::Failed)
+        && let Some(run) = newer(tx, claim)?
+    {
+        return Ok(Claimed::Overtaken(Box::new(run)));
+    }
+    let Some((run, lease_until)) = newest else {
+        return begin(tx, claim, 1, now);
     };
     match run.state {
         RunState::Loading | RunState::Indexing => {
