@@ -34,6 +34,7 @@ mod secrets;
 mod simulated_host;
 mod sqlite;
 mod sqlserver;
+mod sqlserver_cuts;
 mod sqlserver_faults;
 mod stopping;
 mod stream;

@@ -301,9 +301,11 @@ mod on_sqlserver {
         format!("{string};user id={name};password=Reader-1234")
     }
 
-    async fn drop_login(database: &TestDatabase, name: &str) {
+    async fn drop_login(database: &TestDatabase, name: &str, granted: &[&str]) {
         let mut owner = database.connect().await;
-        for statement in [format!("DROP USER {name}"), format!("DROP LOGIN {name}")] {
+        let revoked = granted.iter().map(|rights| format!("REVOKE {rights} FROM {name}"));
+        let drops = [format!("DROP USER {name}"), format!("DROP LOGIN {name}")];
+        for statement in revoked.chain(drops) {
             owner.simple_query(statement).await.unwrap().into_results().await.unwrap();
         }
     }
@@ -345,8 +347,7 @@ mod on_sqlserver {
         let line = text.lines().find(|line| line.starts_with("database")).unwrap();
         assert!(line.contains("FAILED") && line.contains("lacks a right"), "{line}");
         assert!(!text.contains("Reader-1234"), "{text}");
-        for name in [writer, nobody] {
-            drop_login(&database, &name).await;
-        }
+        drop_login(&database, &writer, &[rows]).await;
+        drop_login(&database, &nobody, &[]).await;
     }
 }

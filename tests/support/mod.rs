@@ -3,6 +3,7 @@
 
 pub mod app;
 pub mod fake_handler;
+pub mod fault_proxy;
 pub mod files;
 pub mod firebase_project;
 pub mod google;

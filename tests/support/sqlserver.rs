@@ -2,6 +2,7 @@
 //! and dropped by the test.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use uuid::Uuid;
 use vitrine::app::database;
 use vitrine::clock::Clock;
 use vitrine::settings::{Settings, Sql};
+use vitrine::store::StoreError;
 use vitrine::store::sqlserver::{Migrate, SqlServerStore};
 
 /// How long the server may take to see that its last client has gone.
@@ -58,6 +60,20 @@ impl TestDatabase {
         let target = database::target(&self.settings, &self.sql).unwrap();
         let opened = SqlServerStore::open(target, 16, Migrate::Auto, clock).await;
         Arc::new(opened.unwrap_or_else(|e| panic!("{}", e.with_cause())))
+    }
+
+    /// Opens the database by one connection at a time through what listens on this port. Its
+    /// schema is there.
+    pub async fn store_through(&self, port: u16) -> Result<Arc<SqlServerStore>, StoreError> {
+        let sql = Sql { host: "127.0.0.1".to_owned(), port, ..self.sql.clone() };
+        let target = database::target(&self.settings, &sql).unwrap();
+        SqlServerStore::open(target, 1, Migrate::Never, Clock::System).await.map(Arc::new)
+    }
+
+    /// Where the server listens.
+    pub async fn address(&self) -> SocketAddr {
+        let place = (self.sql.host.as_str(), self.sql.port);
+        tokio::net::lookup_host(place).await.unwrap().next().unwrap()
     }
 
     /// What a process needs to be told to use it.

@@ -121,9 +121,14 @@ impl Responder {
 
     /// The way to it.
     pub fn target(&self) -> Target {
+        Self::target_at(self.port)
+    }
+
+    /// The way to it through what listens on this port.
+    pub fn target_at(port: u16) -> Target {
         let place = Place {
             host: "127.0.0.1",
-            port: self.port,
+            port,
             database: "shop",
             is_encrypted: false,
             trusts_any_certificate: false,

@@ -63,8 +63,10 @@ AS
 BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
-    DECLARE @replaced BIGINT = 0, @made INT = 0;
+    DECLARE @replaced BIGINT = 0, @made INT = 0, @known INT = 0;
     CREATE TABLE #touched (category_id INT NOT NULL, gained BIGINT NOT NULL);
+    CREATE TABLE #known (asin VARCHAR(20) COLLATE Latin1_General_100_BIN2 NOT NULL PRIMARY KEY);
+    CREATE TABLE #met (asin VARCHAR(20) COLLATE Latin1_General_100_BIN2 NOT NULL PRIMARY KEY);
     EXEC sp_set_session_context N'vitrine.apply', 1;
     BEGIN TRY
         INSERT INTO amazon.categories (id, name)
@@ -75,61 +77,73 @@ BEGIN
         WHERE NOT EXISTS (SELECT 1 FROM amazon.categories AS known WHERE known.id = mentioned.id);
         SET @made = @@ROWCOUNT;
 
-        IF @run IS NOT NULL
+        -- Looked for once: a first import meets none, and is spared the rest.
+        INSERT INTO #known (asin)
+        SELECT s.asin FROM #stage AS s JOIN amazon.products AS p ON p.asin = s.asin;
+        SET @known = @@ROWCOUNT;
+
+        IF @known > 0
         BEGIN
-            SELECT @replaced = COUNT(*) FROM #stage AS s
-            JOIN amazon.products AS p ON p.asin = s.asin
-            WHERE p.import_run = @run
-               OR EXISTS (SELECT 1 FROM amazon.import_met AS m
-                          WHERE m.run_id = @run AND m.name = s.asin);
+            IF @run IS NOT NULL
+            BEGIN
+                -- As sets, here and below: joined row by row, the rows met take as many
+                -- comparisons as there are pairs where a server does not know their number.
+                INSERT INTO #met (asin)
+                SELECT asin FROM #known INTERSECT
+                SELECT name FROM amazon.import_met WHERE run_id = @run;
+                SELECT @replaced = COUNT(*) FROM #known AS k
+                JOIN amazon.products AS p ON p.asin = k.asin
+                WHERE p.import_run = @run OR k.asin IN (SELECT asin FROM #met);
+            END;
+
+            UPDATE p SET
+                title = s.title,
+                category_id = s.category_id,
+                imgUrl = CASE WHEN @columns & 1 <> 0 THEN s.imgUrl ELSE p.imgUrl END,
+                productURL = CASE WHEN @columns & 2 <> 0 THEN s.productURL ELSE p.productURL END,
+                stars = CASE WHEN @columns & 4 <> 0 THEN s.stars ELSE p.stars END,
+                reviews = CASE WHEN @columns & 8 <> 0 THEN s.reviews ELSE p.reviews END,
+                price = CASE WHEN @columns & 16 <> 0 THEN s.price ELSE p.price END,
+                listPrice = CASE WHEN @columns & 32 <> 0 THEN s.listPrice ELSE p.listPrice END,
+                isBestSeller = CASE WHEN @columns & 64 <> 0 THEN s.isBestSeller ELSE p.isBestSeller END,
+                boughtInLastMonth = CASE WHEN @columns & 128 <> 0 THEN s.boughtInLastMonth
+                                         ELSE p.boughtInLastMonth END,
+                import_run = @run
+            FROM amazon.products AS p
+            JOIN #stage AS s ON s.asin = p.asin
+            -- Only those that differ, unknown values included. Texts are compared as bytes: a
+            -- collation takes a and A, or a and a with spaces behind it, for the same.
+            WHERE p.category_id <> s.category_id
+               OR CAST(p.title AS VARBINARY(2000)) <> CAST(s.title AS VARBINARY(2000))
+               OR (@columns & 1 <> 0 AND ISNULL(CAST(p.imgUrl AS VARBINARY(2000)), 0x00)
+                                      <> ISNULL(CAST(s.imgUrl AS VARBINARY(2000)), 0x00))
+               OR (@columns & 2 <> 0 AND ISNULL(CAST(p.productURL AS VARBINARY(2000)), 0x00)
+                                      <> ISNULL(CAST(s.productURL AS VARBINARY(2000)), 0x00))
+               OR (@columns & 4 <> 0 AND ISNULL(p.stars, -1) <> ISNULL(s.stars, -1))
+               OR (@columns & 8 <> 0 AND ISNULL(p.reviews, -1) <> ISNULL(s.reviews, -1))
+               OR (@columns & 16 <> 0 AND ISNULL(p.price, -1) <> ISNULL(s.price, -1))
+               OR (@columns & 32 <> 0 AND ISNULL(p.listPrice, -1) <> ISNULL(s.listPrice, -1))
+               OR (@columns & 64 <> 0 AND ISNULL(CAST(p.isBestSeller AS INT), -1)
+                                       <> ISNULL(CAST(s.isBestSeller AS INT), -1))
+               OR (@columns & 128 <> 0 AND ISNULL(p.boughtInLastMonth, -1)
+                                        <> ISNULL(s.boughtInLastMonth, -1));
+
+            IF @run IS NOT NULL
+                INSERT INTO amazon.import_met (run_id, name)
+                SELECT @run, unwritten.asin
+                FROM (SELECT k.asin FROM #known AS k JOIN amazon.products AS p ON p.asin = k.asin
+                      WHERE p.import_run IS NULL OR p.import_run <> @run
+                      EXCEPT SELECT asin FROM #met) AS unwritten;
         END;
-
-        UPDATE p SET
-            title = s.title,
-            category_id = s.category_id,
-            imgUrl = CASE WHEN @columns & 1 <> 0 THEN s.imgUrl ELSE p.imgUrl END,
-            productURL = CASE WHEN @columns & 2 <> 0 THEN s.productURL ELSE p.productURL END,
-            stars = CASE WHEN @columns & 4 <> 0 THEN s.stars ELSE p.stars END,
-            reviews = CASE WHEN @columns & 8 <> 0 THEN s.reviews ELSE p.reviews END,
-            price = CASE WHEN @columns & 16 <> 0 THEN s.price ELSE p.price END,
-            listPrice = CASE WHEN @columns & 32 <> 0 THEN s.listPrice ELSE p.listPrice END,
-            isBestSeller = CASE WHEN @columns & 64 <> 0 THEN s.isBestSeller ELSE p.isBestSeller END,
-            boughtInLastMonth = CASE WHEN @columns & 128 <> 0 THEN s.boughtInLastMonth
-                                     ELSE p.boughtInLastMonth END,
-            import_run = @run
-        FROM amazon.products AS p
-        JOIN #stage AS s ON s.asin = p.asin
-        -- Only those that differ, unknown values included. Texts are compared as bytes: a
-        -- collation takes a and A, or a and a with spaces behind it, for the same.
-        WHERE p.category_id <> s.category_id
-           OR CAST(p.title AS VARBINARY(2000)) <> CAST(s.title AS VARBINARY(2000))
-           OR (@columns & 1 <> 0 AND ISNULL(CAST(p.imgUrl AS VARBINARY(2000)), 0x00)
-                                  <> ISNULL(CAST(s.imgUrl AS VARBINARY(2000)), 0x00))
-           OR (@columns & 2 <> 0 AND ISNULL(CAST(p.productURL AS VARBINARY(2000)), 0x00)
-                                  <> ISNULL(CAST(s.productURL AS VARBINARY(2000)), 0x00))
-           OR (@columns & 4 <> 0 AND ISNULL(p.stars, -1) <> ISNULL(s.stars, -1))
-           OR (@columns & 8 <> 0 AND ISNULL(p.reviews, -1) <> ISNULL(s.reviews, -1))
-           OR (@columns & 16 <> 0 AND ISNULL(p.price, -1) <> ISNULL(s.price, -1))
-           OR (@columns & 32 <> 0 AND ISNULL(p.listPrice, -1) <> ISNULL(s.listPrice, -1))
-           OR (@columns & 64 <> 0 AND ISNULL(CAST(p.isBestSeller AS INT), -1)
-                                   <> ISNULL(CAST(s.isBestSeller AS INT), -1))
-           OR (@columns & 128 <> 0 AND ISNULL(p.boughtInLastMonth, -1)
-                                    <> ISNULL(s.boughtInLastMonth, -1));
-
-        IF @run IS NOT NULL
-            INSERT INTO amazon.import_met (run_id, name)
-            SELECT @run, s.asin FROM #stage AS s
-            JOIN amazon.products AS p ON p.asin = s.asin
-            WHERE (p.import_run IS NULL OR p.import_run <> @run)
-              AND NOT EXISTS (SELECT 1 FROM amazon.import_met AS m
-                              WHERE m.run_id = @run AND m.name = s.asin);
 
         INSERT INTO amazon.products (asin, title, imgUrl, productURL, stars, reviews, price,
             listPrice, category_id, isBestSeller, boughtInLastMonth, import_run)
         SELECT asin, title, imgUrl, productURL, stars, reviews, price, listPrice, category_id,
             isBestSeller, boughtInLastMonth, @run
         FROM #stage AS s
-        WHERE NOT EXISTS (SELECT 1 FROM amazon.products AS p WHERE p.asin = s.asin);
+        WHERE NOT EXISTS (SELECT 1 FROM #known AS k WHERE k.asin = s.asin)
+        -- In the key's own order its pages are met one after the other.
+        ORDER BY asin;
 
         EXEC amazon.raise_touched;
         EXEC sp_set_session_context N'vitrine.apply', 0;

@@ -50,7 +50,7 @@ pub async fn inspect(settings: &Settings) -> Result<String, StoreError> {
         let found = sqlite::inspect(&DataFolder::at(&settings.data_dir))?;
         return Ok(found.unwrap_or_else(|| "SQLite, made at the first use".to_owned()));
     };
-    let found = sqlserver::inspect(target(settings, sql)?).await?;
+    let found = sqlserver::inspect(target(settings, sql)?, sql.migrate).await?;
     Ok(format!("{}, database {}, {found}", sql.host, sql.database))
 }
 

@@ -4,6 +4,7 @@
 //! what is here asks, decides and sends. Every statement begins with a comment that names
 //! it. Whatever may be repeated is, within the time that its caller has.
 
+mod ahead;
 mod cells;
 pub mod connect;
 mod faults;
@@ -37,6 +38,7 @@ use super::{
 use crate::cache::versions::Versions;
 use crate::catalog::{Asin, Category, CategoryCount, PageQuery, Product};
 use crate::clock::Clock;
+use ahead::Ahead;
 use connect::Target;
 use faults::{Fault, store_error};
 use pace::Pace;
@@ -104,8 +106,9 @@ pub enum Migrate {
     Never,
 }
 
-/// One line about the database for the operator. Nothing is made or migrated.
-pub async fn inspect(target: Target) -> Result<String, StoreError> {
+/// One line about the database for the operator. Nothing is made or migrated; a schema that
+/// is missing is an error where this login is not to make it.
+pub async fn inspect(target: Target, migrate: Migrate) -> Result<String, StoreError> {
     use cells::Cells as _;
     let connections = Connections::new(target, 1);
     let store = SqlServerStore {
@@ -114,8 +117,13 @@ pub async fn inspect(target: Target) -> Result<String, StoreError> {
         has_search: false,
         turns: Turns::default(),
         pace: Pace::default(),
+        ahead: Ahead::default(),
     };
-    let Some(schema) = read!(store, |session| schema::look(session).await)? else {
+    let found = read!(store, |session| schema::look(session).await)?;
+    if migrate == Migrate::Never && found.is_none_or(|schema| schema < SCHEMA) {
+        return Err(StoreError::SchemaTooOld { needed: SCHEMA });
+    }
+    let Some(schema) = found else {
         return Ok("no schema yet: `handler migrate` makes it".to_owned());
     };
     if schema < SCHEMA {
@@ -138,6 +146,7 @@ pub struct SqlServerStore {
     has_search: bool,
     turns: Turns,
     pace: Pace,
+    ahead: Ahead,
 }
 
 impl SqlServerStore {
@@ -149,8 +158,8 @@ impl SqlServerStore {
         clock: Clock,
     ) -> Result<Self, StoreError> {
         let connections = Connections::new(target, connections_max);
-        let (turns, pace) = (Turns::default(), Pace::default());
-        let mut store = Self { connections, clock, has_search: false, turns, pace };
+        let (turns, pace, ahead) = (Turns::default(), Pace::default(), Ahead::default());
+        let mut store = Self { connections, clock, has_search: false, turns, pace, ahead };
         store.prepare(migrate).await?;
         store.has_search = store.finds_words().await?;
         Ok(store)
@@ -307,12 +316,24 @@ impl Store for SqlServerStore {
         self.pace.rows()
     }
 
+    async fn send_ahead(&self, lease: &Lease, batch: &Batch) {
+        let Some(mut session) = self.connections.get_beside_others().await else { return };
+        match load::stage(&mut session, batch).await {
+            Ok(()) => self.ahead.put(lease, batch, session),
+            Err(e) => tracing::debug!("a batch is sent again when its turn comes: {e}"),
+        }
+    }
+
     async fn commit_batch(&self, lease: &Lease, batch: Batch) -> Result<Committed, StoreError> {
         let (batch, now) = (&batch, self.now());
         self.repeat(BATCH, || async {
-            let mut session = self.connections.get().await?;
             let began = Instant::now();
-            let loaded = load::load(&mut session, lease, batch, now).await;
+            let loaded = if let Some(mut session) = self.ahead.take(lease, batch) {
+                load::apply(&mut session, lease, batch, now).await
+            } else {
+                let mut session = self.connections.get().await?;
+                load::load(&mut session, lease, batch, now).await
+            };
             match &loaded {
                 Ok(_) => self.pace.took(batch.read, began.elapsed()),
                 Err(Stop::Sql(_) | Stop::Unsure(_)) => self.pace.was_lost(),
@@ -330,6 +351,7 @@ impl Store for SqlServerStore {
 
     async fn end_run(&self, lease: &Lease, end: End) -> Result<Run, StoreError> {
         let now = self.now();
+        self.ahead.forget(lease);
         transact!(self, BATCH, |session| runs::end(session, lease, &end, now).await)
     }
 

@@ -56,6 +56,16 @@ pub(super) async fn load(
     now: Option<i64>,
 ) -> Result<Committed, Stop<StoreError>> {
     stage(session, batch).await?;
+    apply(session, lease, batch, now).await
+}
+
+/// Applies a batch that was staged on this connection, in a transaction of its own.
+pub(super) async fn apply(
+    session: &mut Session,
+    lease: &Lease,
+    batch: &Batch,
+    now: Option<i64>,
+) -> Result<Committed, Stop<StoreError>> {
     session.begin().await?;
     let done = commit(session, lease, batch, now).await;
     session.settle(done).await
@@ -63,7 +73,7 @@ pub(super) async fn load(
 
 /// Sends the rows, before the transaction: it shall be short. What was sent before and came
 /// to nothing is gone with the stage.
-async fn stage(session: &mut Session, batch: &Batch) -> tiberius::Result<()> {
+pub(super) async fn stage(session: &mut Session, batch: &Batch) -> tiberius::Result<()> {
     let Rows::Products { rows, .. } = &batch.rows else { return Ok(()) };
     session.batch(MAKE_STAGE).await?;
     send(session, rows).await
@@ -90,7 +100,8 @@ async fn commit(
     let (replaced, categories_made, loaded) = match &batch.rows {
         Rows::Products { rows, columns, categories } => {
             let categories: Vec<_> = categories.iter().map(|id| id.get().to_string()).collect();
-            let (replaced, made) = apply(session, lease, *columns, &categories.join(",")).await?;
+            let (replaced, made) =
+                apply_stage(session, lease, *columns, &categories.join(",")).await?;
             (replaced, made, rows.len() as u64 - replaced)
         }
         Rows::Categories(rows) => {
@@ -112,7 +123,7 @@ async fn commit(
 }
 
 /// Tells how many rows met an earlier one of the same run, and how many categories were made.
-async fn apply(
+async fn apply_stage(
     session: &mut Session,
     lease: &Lease,
     columns: ProductColumns,

@@ -22,6 +22,8 @@ use crate::cache::breaker::Breaker;
 const IDLE: Duration = Duration::from_mins(5);
 /// A connection's life: a server that was moved is left in the end.
 const LIFE: Duration = Duration::from_mins(30);
+/// With so many at once one more is no loss to requests.
+const CONNECTIONS_TO_SPARE: u32 = 4;
 /// How long a request waits for a connection while all are in use.
 const WAIT: Duration = Duration::from_secs(5);
 
@@ -70,6 +72,14 @@ impl Connections {
             .build_unchecked(Manager { target, failures: Arc::clone(&failures) });
         let (breaker, began) = (Mutex::default(), Instant::now());
         Self { pool, most: connections_max, breaker, began, failures }
+    }
+
+    /// A connection for work that may be left out: none where requests could come to lack one.
+    pub(super) async fn get_beside_others(&self) -> Option<PooledConnection<'static, Manager>> {
+        if self.most < CONNECTIONS_TO_SPARE {
+            return None;
+        }
+        self.pool.get_owned().await.ok()
     }
 
     /// Why the last login that failed did.

@@ -46,11 +46,15 @@ pub(super) async fn claim(
 ) -> Result<Claimed> {
     // Claims come one after the other: between two of one source nothing must slip.
     locks::wait(session, "claim").await?;
-    let Some((run, is_held)) = newest(session, claim, now).await? else {
-        return match newer(session, claim).await? {
-            Some(run) => Ok(Claimed::Overtaken(Box::new(run))),
-            None => begin(session, claim, 1, now).await,
-        };
+    let newest = newest(session, claim, now).await?;
+    // What was begun is superseded by a newer state; what was not, or has failed, would begin.
+    if newest.as_ref().is_none_or(|(run, _)| run.state == RunState::Failed)
+        && let Some(run) = newer(session, claim).await?
+    {
+        return Ok(Claimed::Overtaken(Box::new(run)));
+    }
+    let Some((run, is_held)) = newest else {
+        return begin(session, claim, 1, now).await;
     };
     match run.state {
         RunState::Loading | RunState::Indexing => {
