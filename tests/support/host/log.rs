@@ -8,6 +8,13 @@ use tokio::sync::watch;
 /// Long enough for a loaded machine: a wait that lasts longer is a failed test, not a slow one.
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
+/// Asks until it is so. One that never comes true fails the test by its name.
+pub async fn until_true(what: &str, mut is_it: impl AsyncFnMut() -> bool) {
+    let asking = async { while !is_it().await {} };
+    let asked = tokio::time::timeout(PATIENCE, asking).await;
+    assert!(asked.is_ok(), "{what}: not so within a minute");
+}
+
 #[derive(Debug)]
 pub struct Log<T> {
     entries: Mutex<Vec<T>>,
