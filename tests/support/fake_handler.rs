@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io::Read as _;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -41,6 +42,8 @@ pub struct Reply {
     pub status: u16,
     pub kind: String,
     pub body: String,
+    /// The header of a redirect.
+    pub location: Option<String>,
     /// Not before `/release` is called.
     pub held: bool,
 }
@@ -51,8 +54,13 @@ impl Reply {
             status: 200,
             kind: "application/json".to_owned(),
             body: body.to_string(),
+            location: None,
             held: false,
         }
+    }
+
+    pub fn redirect(status: u16, location: &str) -> Self {
+        Self { status, location: Some(location.to_owned()), ..Self::json(&json!({})) }
     }
 
     pub fn failure() -> Self {
@@ -62,6 +70,15 @@ impl Reply {
     /// None at all: the handler ends.
     pub fn death() -> Self {
         Self { status: 0, ..Self::json(&json!({})) }
+    }
+
+    fn into_response(self) -> Response<Body> {
+        let mut response =
+            Response::builder().status(self.status).header("content-type", self.kind);
+        if let Some(location) = self.location {
+            response = response.header("location", location);
+        }
+        response.body(wire::whole(self.body)).unwrap()
     }
 }
 
@@ -90,8 +107,8 @@ pub async fn serve() {
     let relay = std::env::var(RELAY).ok();
     let mut farewell = signal(SignalKind::terminate()).unwrap();
     loop {
-        let stream = tokio::select! {
-            accepted = listener.accept() => accepted.unwrap().0,
+        let (stream, peer) = tokio::select! {
+            accepted = listener.accept() => accepted.unwrap(),
             _ = farewell.recv() => { println!("goodbye"); continue; }
         };
         if let Some(address) = relay.clone() {
@@ -99,8 +116,9 @@ pub async fn serve() {
             continue;
         }
         let fake = Arc::clone(&fake);
-        let service = service_fn(move |request| {
+        let service = service_fn(move |mut request: Request<Incoming>| {
             let fake = Arc::clone(&fake);
+            request.extensions_mut().insert(peer);
             async move { Ok::<_, Infallible>(fake.answer(request).await) }
         });
         tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
@@ -122,6 +140,11 @@ impl Fake {
             "echo" => Response::new(wire::whole(echo(request).await.to_string())),
             "environment" => Response::new(wire::whole(environment().to_string())),
             "exit" => std::process::exit(path["/exit/".len()..].parse().unwrap()),
+            "die-once" => die_once(request).await,
+            "landed" => {
+                println!("LANDED {}", echo(request).await);
+                Reply::json(&json!({})).into_response()
+            }
             "stall" => {
                 println!("stalled");
                 std::future::pending().await
@@ -177,8 +200,7 @@ impl Fake {
         if reply.held {
             self.released.notified().await;
         }
-        let response = Response::builder().status(reply.status).header("content-type", reply.kind);
-        response.body(wire::whole(reply.body)).unwrap()
+        reply.into_response()
     }
 
     fn next_reply(&self, function: &str) -> Reply {
@@ -201,7 +223,15 @@ async fn home(request: &Request<Incoming>) -> Response<Body> {
     }
 }
 
-/// A request as it came.
+/// Ends at the first request of its folder, be it that of an earlier start.
+async fn die_once(request: Request<Incoming>) -> Response<Body> {
+    if std::fs::File::create_new("died-once").is_ok() {
+        std::process::exit(200);
+    }
+    Response::new(wire::whole(echo(request).await.to_string()))
+}
+
+/// A request as it came, and the port it came from.
 async fn echo(request: Request<Incoming>) -> Value {
     let (parts, body) = request.into_parts();
     let headers = parts
@@ -211,6 +241,7 @@ async fn echo(request: Request<Incoming>) -> Value {
     let headers: Vec<_> = headers.collect();
     let body = wire::read(body).await.unwrap();
     json!({
+        "from": parts.extensions.get::<SocketAddr>().map(SocketAddr::port),
         "method": parts.method.as_str(),
         "target": parts.uri.to_string(),
         "headers": headers,

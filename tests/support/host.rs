@@ -8,6 +8,7 @@
 //!
 //! Every invocation is recorded when it ends, and every line of the handler's output kept.
 
+mod activity;
 mod admin;
 mod blobs;
 pub mod core;
@@ -22,6 +23,7 @@ pub mod log;
 pub mod package;
 pub mod process;
 mod proxy;
+mod redirects;
 mod returned;
 pub mod routes;
 mod time_span;
@@ -69,6 +71,10 @@ pub struct HostOptions {
     pub function_timeout: Option<Duration>,
     /// Ends of the handler further apart than this do not add up.
     pub error_window: Duration,
+    /// About how long lies between two pings of a handler that is up.
+    pub ping_every: Duration,
+    /// A request that is passed through, and of which nothing has moved for so long, fails.
+    pub activity_timeout: Duration,
 }
 
 impl Default for HostOptions {
@@ -80,6 +86,8 @@ impl Default for HostOptions {
             keys: Keys::default(),
             function_timeout: None,
             error_window: Duration::from_mins(30),
+            ping_every: Duration::from_secs(2),
+            activity_timeout: Duration::from_mins(4),
         }
     }
 }
@@ -223,7 +231,7 @@ impl Host {
 
     /// A health ping of the handler.
     pub async fn ping(&self) -> Result<StatusCode, wire::Fault> {
-        process::ping(self.core.worker.port, self.core.function_timeout).await
+        process::ping(&self.core.worker.connections, self.core.function_timeout).await
     }
 
     /// Kills the handler, as the real host does: no signal before, no time to end.
@@ -250,6 +258,7 @@ fn core_of(package: Package, options: HostOptions, own: &Path) -> Core {
         initialization: host.initialization_timeout,
         function: function_timeout,
         error_window: options.error_window,
+        ping_every: options.ping_every,
     };
     let slots = |name: &String| (name.clone(), Semaphore::new(host.blobs_at_once));
     Core {
@@ -261,6 +270,7 @@ fn core_of(package: Package, options: HostOptions, own: &Path) -> Core {
         settings: options.settings,
         keys: options.keys,
         function_timeout,
+        activity_timeout: options.activity_timeout,
         package,
     }
 }

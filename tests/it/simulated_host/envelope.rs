@@ -121,7 +121,8 @@ async fn a_timer_that_nobody_watches_has_no_status() {
 }
 
 fn reply(status: u16, kind: &str, body: &str) -> Reply {
-    Reply { status, kind: kind.to_owned(), body: body.to_owned(), held: false }
+    let (kind, body) = (kind.to_owned(), body.to_owned());
+    Reply { status, kind, body, ..Reply::failure() }
 }
 
 #[tokio::test]
@@ -300,4 +301,44 @@ async fn without_passing_through_every_function_gets_an_envelope() {
     let host = Host::start(folder.path(), HostOptions::default()).await;
     assert_eq!(host.get("/echo").await.status(), 200);
     assert_eq!(next_envelope(&mut host.stdout()).await["target"], "/Echo");
+}
+
+/// As .NET's client does it: the older redirects make a GET of a POST.
+#[tokio::test]
+async fn a_redirect_is_followed() {
+    for (status, method) in [(301, "GET"), (302, "GET"), (303, "GET"), (307, "POST"), (308, "POST")]
+    {
+        let (_folder, host) = host_replying(&[Reply::redirect(status, "/landed?x=1")]).await;
+        assert!(host.fire_timer("Nightly").await.succeeded(), "{status}");
+        let mut stdout = host.stdout();
+        let sent = next_envelope(&mut stdout).await;
+        let line = stdout.line_with("LANDED ").await;
+        let landed: Value = serde_json::from_str(line.split_once("LANDED ").unwrap().1).unwrap();
+        assert_eq!((&landed["method"], &landed["target"]), (&json!(method), &json!("/landed?x=1")));
+        let body = if method == "GET" { &json!("") } else { &sent["body"] };
+        assert_eq!(&landed["body"], body, "{status}");
+        let id = "x-azure-functions-invocationid";
+        assert_eq!(header(&landed, id), header(&sent, id));
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_that_leads_round_ends_as_a_failure() {
+    let (_folder, host) = host_replying(&[Reply::redirect(307, "/Nightly")]).await;
+    let failed = host.fire_timer("Nightly").await;
+    assert!(matches!(failed.outcome, Outcome::Failed(_)), "{failed:?}");
+}
+
+#[tokio::test]
+async fn a_redirect_is_a_failure_where_requests_are_forwarded() {
+    let mut json = host_json();
+    let handler = json["customHandler"].as_object_mut().unwrap();
+    handler.remove("enableProxyingHttpRequest");
+    handler.insert("enableForwardingHttpRequest".to_owned(), json!(true));
+    let folder = package_of(&json).with_function("Nightly", &json!({ "bindings": [timer()] }));
+    let replies = replying("Nightly", &[Reply::redirect(307, "/landed")]);
+    let host = Host::start(folder.path(), replies).await;
+    let failed = host.fire_timer("Nightly").await;
+    let told = Outcome::Failed("the handler answered 307 Temporary Redirect".to_owned());
+    assert_eq!(failed.outcome, told);
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::{extend, host_json, http, open_host, open_package, package_of, replying};
 use crate::support::fake_handler::{EXIT, GATE, HOME, Reply};
 use crate::support::host::invocation::Outcome;
+use crate::support::host::log::until_true;
 use crate::support::host::process::State;
 use crate::support::host::{Host, HostOptions};
 
@@ -18,6 +19,14 @@ fn impatient() -> Value {
     let mut json = host_json();
     extend(&mut json["customHandler"], &json!({ "initializationTimeout": "00:00:00.2" }));
     json
+}
+
+const INVOCATION: &str = "x-azure-functions-invocationid";
+
+/// Lets the handler end with this code. A request without a body would be sent again.
+async fn end(host: &Host, code: i32) {
+    let request = host.client.post(format!("{}/exit/{code}", host.url)).body("now");
+    assert_eq!(request.send().await.unwrap().status(), 500);
 }
 
 fn is_running(pid: u32) -> bool {
@@ -53,10 +62,31 @@ async fn a_ping_carries_no_invocation_and_a_forwarded_request_does() {
     let (_folder, host) = open_host(HostOptions::default()).await;
     let mut stdout = host.stdout();
     let first = stdout.line_with("HOME").await;
-    assert!(!first.contains("x-azure-functions-invocationid"), "{first}");
+    assert!(!first.contains(INVOCATION), "{first}");
     host.get("/").await;
-    let forwarded = stdout.line_with("HOME").await;
-    assert!(forwarded.contains("x-azure-functions-invocationid"), "{forwarded}");
+    // Pings may lie between.
+    stdout.find(|line| line.contains("HOME") && line.contains(INVOCATION)).await;
+}
+
+#[tokio::test]
+async fn a_handler_that_is_up_is_pinged_now_and_then() {
+    let options = HostOptions { ping_every: Duration::from_millis(10), ..HostOptions::default() };
+    let (_folder, host) = open_host(options).await;
+    let mut stdout = host.stdout();
+    for _ in 0..4 {
+        let ping = stdout.line_with("HOME").await;
+        assert!(!ping.contains(INVOCATION), "{ping}");
+    }
+    // Started again, it is pinged again.
+    end(&host, 200).await;
+    host.until_started(2).await;
+    let begun = stdout.so_far().len();
+    until_true("it is pinged on", async || {
+        host.get("/echo").await;
+        stdout.so_far().len() > begun + 1
+    })
+    .await;
+    assert_eq!(host.status().state, State::Up);
 }
 
 #[tokio::test]
@@ -120,7 +150,7 @@ async fn the_executable_may_be_named_by_a_setting() {
 #[tokio::test]
 async fn a_handler_that_exits_with_0_is_gone_and_nobody_notices() {
     let (_folder, host) = open_host(HostOptions::default()).await;
-    assert_eq!(host.get("/exit/0").await.status(), 500);
+    end(&host, 0).await;
     host.until_gone().await;
     let begin = std::time::Instant::now();
     assert_eq!(host.get("/echo").await.status(), 500);
@@ -135,7 +165,7 @@ async fn a_handler_that_exits_with_200_is_started_again_as_often_as_it_likes() {
     let (_folder, host) = open_host(HostOptions::default()).await;
     for start in 1..=5 {
         host.until_started(start).await;
-        assert_eq!(host.get("/exit/200").await.status(), 500);
+        end(&host, 200).await;
     }
     host.until_started(6).await;
     assert_eq!(host.get("/echo").await.status(), 200);
@@ -146,7 +176,7 @@ async fn the_third_failure_stops_the_host() {
     let (_folder, host) = open_host(HostOptions::default()).await;
     for start in 1..=3 {
         host.until_started(start).await;
-        host.get("/exit/7").await;
+        end(&host, 7).await;
     }
     assert!(host.until_stopped().await.contains("exit status: 7"));
     assert_eq!(host.get("/echo").await.status(), 500);
@@ -159,7 +189,7 @@ async fn failures_that_lie_far_apart_do_not_add_up() {
     let (_folder, host) = open_host(options).await;
     for start in 1..=4 {
         host.until_started(start).await;
-        host.get("/exit/7").await;
+        end(&host, 7).await;
     }
     host.until_started(5).await;
 }
@@ -237,7 +267,7 @@ async fn the_port_stays_the_same_over_all_starts() {
         told["variables"]["FUNCTIONS_CUSTOMHANDLER_PORT"].clone()
     };
     let before = port().await;
-    host.get("/exit/200").await;
+    end(&host, 200).await;
     host.until_started(2).await;
     assert_eq!(port().await, before);
 }

@@ -1,5 +1,7 @@
 //! Requests passed through: as they are, or rebuilt with losses.
 
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
 use futures_util::stream::unfold;
 use http::HeaderMap;
@@ -8,10 +10,12 @@ use hyper::body::{Frame, Incoming};
 use hyper::{Request, Response};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
+use tokio::time::sleep;
 
 use super::{header, host_json, open_host, open_package};
 use crate::support::host::folder::PackageFolder;
 use crate::support::host::invocation::Outcome;
+use crate::support::host::log::until_true;
 use crate::support::host::wire::{self, Body};
 use crate::support::host::{Host, HostOptions, VERSION};
 
@@ -37,8 +41,7 @@ async fn send(
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let stream = wire::connect(port).await.unwrap();
-    wire::send(stream, request.body(body).unwrap()).await.unwrap()
+    wire::Pool::new(port).send(request.body(body).unwrap()).await.unwrap()
 }
 
 async fn echo(host: &Host, target: &str, headers: &[(&str, &str)], body: &'static str) -> Value {
@@ -223,7 +226,7 @@ async fn an_answer_that_breaks_off_is_a_failure_and_breaks_off_for_the_client() 
     let (_folder, host) = open_host(HostOptions::default()).await;
     let mut held = send(&host, "/hold", &[], wire::whole("")).await.into_body();
     assert_eq!(next_piece(&mut held).await, "first ");
-    host.get("/exit/200").await;
+    send(&host, "/exit/200", &[], wire::whole("now")).await;
     assert!(held.frame().await.unwrap().is_err());
     let ended = host.invocations().find(|i| i.status.is_some()).await;
     assert!(matches!(ended.outcome, Outcome::Failed(_)), "{ended:?}");
@@ -236,4 +239,121 @@ async fn a_client_that_hangs_up_is_recorded() {
     drop(held);
     let ended = host.invocations().next().await;
     assert_eq!(ended.outcome, Outcome::Failed("the caller hung up".to_owned()));
+}
+
+/// The handler ends without an answer, is started again, and the client sees none of it.
+#[tokio::test]
+async fn proxying_asks_again_where_no_answer_came_and_no_body_was_sent() {
+    let (_folder, host) = open_host(HostOptions::default()).await;
+    let answer = host.get("/die-once").await;
+    assert_eq!(answer.status(), 200);
+    assert_eq!(host.status().starts, 2);
+    assert!(host.invocations().next().await.succeeded(), "all tries are one invocation");
+}
+
+#[tokio::test]
+async fn a_body_that_was_sent_is_not_sent_again() {
+    let (_folder, host) = open_host(HostOptions::default()).await;
+    assert_eq!(send(&host, "/die-once", &[], wire::whole("once")).await.status(), 500);
+    host.until_started(2).await;
+    assert_eq!(echo(&host, "/echo", &[], "once").await["body"], "once");
+}
+
+#[tokio::test]
+async fn forwarding_does_not_ask_again() {
+    let (_folder, host) = forwarding_host().await;
+    assert_eq!(host.get("/die-once").await.status(), 500);
+}
+
+#[tokio::test]
+async fn connections_to_the_handler_are_kept_for_the_next_request() {
+    for (_folder, host) in [open_host(HostOptions::default()).await, forwarding_host().await] {
+        let from = async || echo(&host, "/echo", &[], "").await["from"].as_u64().unwrap();
+        let mut last = from().await;
+        // It comes to rest a moment after its answer.
+        until_true("a connection is used twice", async || {
+            let before = std::mem::replace(&mut last, from().await);
+            before == last
+        })
+        .await;
+        send(&host, "/exit/200", &[], wire::whole("now")).await;
+        host.until_started(2).await;
+        assert_ne!(from().await, last, "the old one ended with the old handler");
+    }
+}
+
+/// As the real one's 240 seconds: the handler lives on.
+#[tokio::test]
+async fn a_request_of_which_nothing_moves_fails() {
+    let options =
+        HostOptions { activity_timeout: Duration::from_millis(200), ..HostOptions::default() };
+    let (_folder, host) = open_host(options).await;
+    assert_eq!(host.get("/stall").await.status(), 500);
+    let mut held = send(&host, "/hold", &[], wire::whole("")).await.into_body();
+    assert_eq!(next_piece(&mut held).await, "first ");
+    assert!(held.frame().await.unwrap().is_err(), "it breaks off");
+    let idle = Outcome::Failed("nothing has moved for too long".to_owned());
+    let mut invocations = host.invocations();
+    for _ in 0..2 {
+        assert_eq!(invocations.next().await.outcome, idle);
+    }
+    assert_eq!(host.status().starts, 1);
+}
+
+/// Longer than the limit in all, and never still for so long.
+#[tokio::test]
+async fn a_request_that_moves_now_and_then_may_take_its_time() {
+    const LIMIT: Duration = Duration::from_secs(1);
+    let options = HostOptions { activity_timeout: LIMIT, ..HostOptions::default() };
+    let (_folder, host) = open_host(options).await;
+    let (pieces, body) = piecewise();
+    pieces.send("one").await.unwrap();
+    let mut answer = send(&host, "/stream", &[], body).await.into_body();
+    let begin = Instant::now();
+    while begin.elapsed() < LIMIT * 2 {
+        next_piece(&mut answer).await;
+        sleep(LIMIT / 20).await;
+        pieces.send("more").await.unwrap();
+    }
+    drop(pieces);
+    next_piece(&mut answer).await;
+    assert!(answer.frame().await.is_none());
+    assert!(host.invocations().next().await.succeeded());
+}
+
+const BODY_LIMIT: &str = "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT";
+
+#[tokio::test]
+async fn a_body_over_the_limit_of_the_hosts_own_server_is_refused() {
+    let folder = open_package(&host_json());
+    let host = Host::start(folder.path(), HostOptions::default().with(BODY_LIMIT, "10")).await;
+    assert_eq!(echo(&host, "/echo", &[], "ten bytes.").await["body"], "ten bytes.");
+    let refused = send(&host, "/echo", &[], wire::whole("eleven byte")).await;
+    assert_eq!(refused.status(), 413);
+    // Nobody knows the length of this one before it comes.
+    let (pieces, body) = piecewise();
+    let (answer, ()) = tokio::join!(send(&host, "/echo", &[], body), async {
+        for piece in ["five ", "and ", "five "] {
+            pieces.send(piece).await.unwrap();
+        }
+        drop(pieces);
+    });
+    assert_eq!(answer.status(), 413);
+    let invocations = host.stop().await.invocations;
+    assert_eq!(invocations.len(), 2, "{invocations:?}");
+    assert!(invocations[0].succeeded() && !invocations[1].succeeded());
+}
+
+#[tokio::test]
+async fn the_limit_is_100_mib_unless_a_setting_says_otherwise() {
+    let (_folder, host) = open_host(HostOptions::default()).await;
+    let head = |length: &'static str| [("content-length", length), ("expect", "100-continue")];
+    let (_pieces, body) = piecewise();
+    let refused = send(&host, "/echo", &head("104857601"), body).await;
+    assert_eq!(refused.status(), 413);
+    // One byte less gets through to the handler, which begins to send it back.
+    let (pieces, body) = piecewise();
+    pieces.send("begin").await.unwrap();
+    let answer = send(&host, "/stream", &head("104857600"), body).await;
+    assert_eq!(answer.status(), 200);
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use hyper::body::Incoming;
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -12,7 +11,7 @@ use super::package::member;
 use super::wire::{self, Body, bare};
 use super::{blobs, keys, process, timer};
 
-pub async fn answer(core: Arc<Core>, request: Request<Incoming>) -> Response<Body> {
+pub async fn answer(core: Arc<Core>, request: Request<Body>) -> Response<Body> {
     let path = request.uri().path().trim_matches('/').to_owned();
     let parts: Vec<_> = path.split('/').collect();
     let key = keys::sent(request.headers(), request.uri().query());
@@ -28,7 +27,7 @@ pub async fn answer(core: Arc<Core>, request: Request<Incoming>) -> Response<Bod
 
 /// A ping of the host asks the handler too; its answer changes nothing.
 async fn ping(core: &Core) -> Response<Body> {
-    let _ = process::ping(core.worker.port, core.function_timeout).await;
+    let _ = process::ping(&core.worker.connections, core.function_timeout).await;
     bare(StatusCode::OK)
 }
 
@@ -50,7 +49,7 @@ fn listed(core: &Core, function: &Function) -> Value {
 }
 
 /// Answers at once; how it ends only the log tells.
-async fn run(core: Arc<Core>, name: &str, request: Request<Incoming>) -> Response<Body> {
+async fn run(core: Arc<Core>, name: &str, request: Request<Body>) -> Response<Body> {
     let Some(function) = core.package.function(name).cloned() else {
         return bare(StatusCode::NOT_FOUND);
     };

@@ -16,6 +16,9 @@ use super::package::{Package, member};
 use super::process::Worker;
 use super::routes::Routes;
 
+/// Of the host's own server, unless a setting says otherwise.
+const BODY_BYTES_MAX: usize = 104_857_600;
+
 #[derive(Debug)]
 pub struct Core {
     pub package: Package,
@@ -28,6 +31,7 @@ pub struct Core {
     /// How many blobs each function takes at once.
     pub blob_slots: HashMap<String, Semaphore>,
     pub function_timeout: Option<Duration>,
+    pub activity_timeout: Duration,
 }
 
 impl Core {
@@ -52,6 +56,12 @@ impl Core {
         let name = format!("AzureWebJobs.{function}.Disabled");
         let setting = self.settings.iter().find(|(key, _)| key.eq_ignore_ascii_case(&name));
         setting.is_some_and(|(_, value)| value == "1" || value.eq_ignore_ascii_case("true"))
+    }
+
+    /// How large a client's request may be.
+    pub fn body_bytes_max(&self) -> usize {
+        let setting = self.settings.get("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT");
+        setting.map_or(BODY_BYTES_MAX, |bytes| bytes.parse().expect("a number of bytes"))
     }
 
     pub fn output_is_binary(&self, function: &str, output: &str) -> bool {

@@ -1,15 +1,17 @@
 //! What is posted to the handler for everything that is no passed-through request, in the
 //! host's own encoding.
 
+use bytes::Bytes;
 use hyper::{Request, Response};
 use serde_json::{Map, Value, json};
 use std::time::SystemTime;
 
 use super::core::Core;
 use super::invocation::{Invocation, Outcome, Recording};
-use super::returned;
+use super::package::Passing;
 use super::time_span::iso;
 use super::wire::{self, Body};
+use super::{redirects, returned};
 
 /// A value, by what the host makes of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -128,14 +130,15 @@ async fn post(
     let body = envelope.to_json(function).to_string();
     recording.body_sent.store(body.len(), std::sync::atomic::Ordering::SeqCst);
     let request = Request::post(format!("/{function}"))
-        .header("host", format!("127.0.0.1:{}", core.worker.port))
+        .header("host", format!("127.0.0.1:{}", core.worker.connections.port))
         .header("content-type", "application/json; charset=utf-8")
         .header("content-length", body.len())
         .header("x-azure-functions-hostversion", super::VERSION)
         .header("x-azure-functions-invocationid", recording.id().to_string())
         .header("user-agent", format!("Azure-Functions-Host/{}", super::VERSION))
-        .body(wire::whole(body))?;
-    let response = wire::send(wire::connect(core.worker.port).await?, request).await?;
+        .body(Bytes::from(body))?;
+    let follows = core.package.host.passing != Passing::Forwarding;
+    let response = redirects::send(&core.worker.connections, request, follows).await?;
     recording.answered(response.status());
     let (parts, body) = response.into_parts();
     let body = wire::read(body).await?;

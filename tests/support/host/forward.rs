@@ -4,11 +4,11 @@
 use std::sync::atomic::Ordering;
 
 use http::{HeaderMap, HeaderValue};
-use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
 use super::core::Core;
+use super::front;
 use super::invocation::{Outcome, Recording, Returned};
 use super::wire::{self, Body, Fault, bare};
 
@@ -38,11 +38,11 @@ const NOT_IN_A_URL: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-pub async fn pass(core: &Core, function: &str, request: Request<Incoming>) -> Response<Body> {
+pub async fn pass(core: &Core, function: &str, request: Request<Body>) -> Response<Body> {
     let mut recording = Recording::begin(&core.invocations, function, 1);
     let start = match core.until_up().await {
         Ok(start) => start,
-        Err(why) => return failed(recording, Outcome::Failed(why)),
+        Err(why) => return failed(recording, &why.into()),
     };
     let answer = send(core, request, &mut recording);
     match core.deadline().hold(answer).await {
@@ -50,22 +50,23 @@ pub async fn pass(core: &Core, function: &str, request: Request<Incoming>) -> Re
             recording.end(Outcome::Succeeded(Returned::default()));
             response
         }
-        Some(Err(fault)) => failed(recording, Outcome::Failed(fault.to_string())),
+        Some(Err(fault)) => failed(recording, &fault),
         None => {
             core.worker.timed_out(start).await;
-            failed(recording, Outcome::TimedOut)
+            recording.end(Outcome::TimedOut);
+            bare(StatusCode::INTERNAL_SERVER_ERROR)
         }
     }
 }
 
-fn failed(recording: Recording, outcome: Outcome) -> Response<Body> {
-    recording.end(outcome);
-    bare(StatusCode::INTERNAL_SERVER_ERROR)
+fn failed(recording: Recording, fault: &Fault) -> Response<Body> {
+    recording.end(Outcome::Failed(fault.to_string()));
+    bare(front::status_of(fault))
 }
 
 async fn send(
     core: &Core,
-    request: Request<Incoming>,
+    request: Request<Body>,
     recording: &mut Recording,
 ) -> Result<Response<Body>, Fault> {
     let (parts, body) = request.into_parts();
@@ -82,8 +83,7 @@ async fn send(
         .uri(rebuilt_target(parts.uri.path(), parts.uri.query()))
         .body(wire::whole(body))?;
     *rebuilt.headers_mut() = forwarded(parts.headers, recording);
-    let stream = wire::connect(core.worker.port).await?;
-    let response = wire::send(stream, rebuilt).await?;
+    let response = core.worker.connections.send(rebuilt).await?;
     recording.answered(response.status());
     let (mut parts, body) = response.into_parts();
     parts.headers.remove("transfer-encoding");

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -17,7 +18,7 @@ use super::envelope::{self, Datum, Envelope};
 use super::function::{Function, Level};
 use super::package::Passing;
 use super::routes::Params;
-use super::wire::{self, Body, bare};
+use super::wire::{self, Body, Fault, bare};
 use super::{admin, forward, keys, proxy};
 
 /// Serves until it is dropped, its connections with it.
@@ -38,6 +39,28 @@ pub async fn serve(core: Arc<Core>, listener: TcpListener) {
 }
 
 async fn answer(core: Arc<Core>, request: Request<Incoming>) -> Response<Body> {
+    let bytes_max = core.body_bytes_max();
+    if forward::content_length(request.headers()) > bytes_max as u64 {
+        return bare(StatusCode::PAYLOAD_TOO_LARGE);
+    }
+    let request = request.map(|body| Limited::new(body, bytes_max).boxed_unsync());
+    route(core, request).await
+}
+
+/// The status of an invocation that has failed. A body whose length nobody knew beforehand
+/// turns out to be too large on its way.
+pub fn status_of(fault: &Fault) -> StatusCode {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&**fault);
+    while let Some(error) = cause {
+        if error.is::<LengthLimitError>() {
+            return StatusCode::PAYLOAD_TOO_LARGE;
+        }
+        cause = error.source();
+    }
+    StatusCode::INTERNAL_SERVER_ERROR
+}
+
+async fn route(core: Arc<Core>, request: Request<Body>) -> Response<Body> {
     let path = request.uri().path().to_owned();
     match path.trim_start_matches('/').split('/').next() {
         Some("admin") => return admin::answer(core, request).await,
@@ -80,10 +103,11 @@ async fn enveloped(
     core: &Core,
     function: &Function,
     params: Params,
-    request: Request<Incoming>,
+    request: Request<Body>,
 ) -> Response<Body> {
-    let Ok(described) = describe(params, request).await else {
-        return bare(StatusCode::BAD_REQUEST);
+    let described = match describe(params, request).await {
+        Ok(described) => described,
+        Err(fault) => return bare(status_of(&fault)),
     };
     let members = |name: &str| described[name].as_object().cloned().unwrap_or_default();
     let (query, headers) = (members("Query"), members("Headers"));
@@ -99,10 +123,7 @@ async fn enveloped(
 }
 
 /// A request as a JSON object.
-async fn describe(
-    params: Params,
-    request: Request<Incoming>,
-) -> Result<Map<String, Value>, wire::Fault> {
+async fn describe(params: Params, request: Request<Body>) -> Result<Map<String, Value>, Fault> {
     let (parts, body) = request.into_parts();
     let host = parts.headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     let mut headers = Map::new();

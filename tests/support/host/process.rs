@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use super::log::Log;
 use super::package::Package;
-use super::wire;
+use super::wire::{self, Pool};
 
 const POLL_EVERY: Duration = Duration::from_millis(25);
 /// Ends that count before the host gives up.
@@ -49,12 +49,13 @@ pub struct Status {
 /// A handle of the handler's keeper.
 #[derive(Debug)]
 pub struct Worker {
-    pub port: u16,
+    pub connections: Arc<Pool>,
     pub stdout: Arc<Log<String>>,
     pub stderr: Arc<Log<String>>,
     pub status: watch::Receiver<Status>,
     orders: mpsc::Sender<(Order, oneshot::Sender<()>)>,
     keeper: JoinHandle<()>,
+    pinger: JoinHandle<()>,
 }
 
 #[derive(Debug)]
@@ -70,6 +71,8 @@ pub struct Limits {
     pub function: Option<Duration>,
     /// Errors further apart than this do not add up.
     pub error_window: Duration,
+    /// About how long lies between two pings.
+    pub ping_every: Duration,
 }
 
 impl Worker {
@@ -80,10 +83,12 @@ impl Worker {
         let (tell, status) = watch::channel(starting);
         let (orders, heard) = mpsc::channel(8);
         let number = port.number;
+        let connections = Pool::new(number);
+        let pinging = ping_now_and_then(Arc::clone(&connections), status.clone(), limits.clone());
         let keeper = Keeper {
             executable: Executable::of(package, settings, number),
             _port: port,
-            port: number,
+            connections: Arc::clone(&connections),
             limits,
             tell,
             stdout: Arc::clone(&stdout),
@@ -91,7 +96,8 @@ impl Worker {
             errors: Vec::new(),
         };
         let keeper = tokio::spawn(keeper.keep(heard));
-        Self { port: number, stdout, stderr, status, orders, keeper }
+        let pinger = tokio::spawn(pinging);
+        Self { connections, stdout, stderr, status, orders, keeper, pinger }
     }
 
     /// Waits until the handler is up; gives the number of its start, or why it never will be.
@@ -130,6 +136,7 @@ impl Drop for Worker {
     fn drop(&mut self) {
         // The child is killed as its keeper is dropped.
         self.keeper.abort();
+        self.pinger.abort();
     }
 }
 
@@ -219,7 +226,7 @@ fn expanded(text: &str, settings: &BTreeMap<String, String>) -> String {
 struct Keeper {
     executable: Executable,
     _port: Port,
-    port: u16,
+    connections: Arc<Pool>,
     limits: Limits,
     tell: watch::Sender<Status>,
     stdout: Arc<Log<String>>,
@@ -274,7 +281,7 @@ impl Keeper {
             tokio::spawn(copy_lines(child.stdout.take().unwrap(), Arc::clone(&self.stdout))),
             tokio::spawn(copy_lines(child.stderr.take().unwrap(), Arc::clone(&self.stderr))),
         ];
-        let ready = until_ready(self.port, &self.limits);
+        let ready = until_ready(&self.connections, &self.limits);
         tokio::pin!(ready);
         let (mut asking, mut running) = (true, true);
         loop {
@@ -348,10 +355,10 @@ async fn copy_lines(pipe: impl AsyncRead + Unpin, log: Arc<Log<String>>) {
 
 /// Polls until anything answers. The time limit is looked at between two polls only, so a
 /// handler that accepts and never answers keeps the host waiting.
-async fn until_ready(port: u16, limits: &Limits) -> bool {
+async fn until_ready(connections: &Arc<Pool>, limits: &Limits) -> bool {
     let begin = Instant::now();
     while begin.elapsed() < limits.initialization {
-        match ping(port, limits.function).await {
+        match ping(connections, limits.function).await {
             Err(e) if is_refusal(&e) => sleep(POLL_EVERY).await,
             // Any status will do, and so will any other fault.
             _ => return true,
@@ -360,15 +367,34 @@ async fn until_ready(port: u16, limits: &Limits) -> bool {
     false
 }
 
+/// The host asks for the handler's health whenever it is asked for its own. Nothing depends
+/// on the answer.
+async fn ping_now_and_then(
+    connections: Arc<Pool>,
+    status: watch::Receiver<Status>,
+    limits: Limits,
+) {
+    loop {
+        sleep(limits.ping_every.mul_f64(0.5 + fastrand::f64())).await;
+        if status.borrow().state == State::Up {
+            let _ = ping(&connections, limits.function).await;
+        }
+    }
+}
+
 /// `GET /` without the header that marks an invocation.
-pub async fn ping(port: u16, function_limit: Option<Duration>) -> Result<StatusCode, wire::Fault> {
+pub async fn ping(
+    connections: &Arc<Pool>,
+    function_limit: Option<Duration>,
+) -> Result<StatusCode, wire::Fault> {
     let request = Request::get("/")
-        .header("host", format!("127.0.0.1:{port}"))
+        .header("host", format!("127.0.0.1:{}", connections.port))
         .body(wire::whole(""))
         .expect("a plain request");
     let answer = async {
-        let stream = wire::connect(port).await?;
-        Ok(wire::send(stream, request).await?.status())
+        let (head, body) = connections.send(request).await?.into_parts();
+        wire::read(body).await?;
+        Ok(head.status)
     };
     match function_limit {
         None => answer.await,

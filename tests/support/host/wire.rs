@@ -1,4 +1,6 @@
-//! HTTP/1.1 to the handler, a connection a request, nothing rewritten on the way.
+//! HTTP/1.1 to the handler, nothing rewritten on the way.
+
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
@@ -28,18 +30,89 @@ pub fn bare(status: StatusCode) -> Response<Body> {
     response
 }
 
-pub async fn connect(port: u16) -> std::io::Result<TcpStream> {
-    TcpStream::connect(("127.0.0.1", port)).await
+/// Connections to one port, kept for the next request as .NET's client keeps them.
+#[derive(Debug)]
+pub struct Pool {
+    pub port: u16,
+    at_rest: Mutex<Vec<SendRequest<Body>>>,
 }
 
-/// Sends one request over a connection of its own.
-pub async fn send(stream: TcpStream, request: Request<Body>) -> Result<Response<Incoming>, Fault> {
-    let (mut sender, connection): (SendRequest<Body>, _) = handshake(TokioIo::new(stream)).await?;
-    // It ends by itself when the body is read, or when nobody wants it any more.
+/// Why a request has no answer, and the request itself if nothing of it was sent.
+#[derive(Debug)]
+pub struct Unanswered {
+    pub fault: Fault,
+    pub unsent: Option<Request<Body>>,
+}
+
+impl From<Unanswered> for Fault {
+    fn from(unanswered: Unanswered) -> Self {
+        unanswered.fault
+    }
+}
+
+impl Pool {
+    pub fn new(port: u16) -> Arc<Self> {
+        Arc::new(Self { port, at_rest: Mutex::default() })
+    }
+
+    /// Sends one request over a connection that is at rest, or else over a new one.
+    pub async fn send(
+        self: &Arc<Self>,
+        mut request: Request<Body>,
+    ) -> Result<Response<Incoming>, Unanswered> {
+        while let Some(connection) = self.take() {
+            match self.send_over(connection, request).await {
+                // Closed while it was at rest: the next one may do.
+                Err(Unanswered { unsent: Some(unsent), .. }) => request = unsent,
+                answer => return answer,
+            }
+        }
+        match open(self.port).await {
+            Ok(connection) => self.send_over(connection, request).await,
+            Err(fault) => Err(Unanswered { fault, unsent: Some(request) }),
+        }
+    }
+
+    async fn send_over(
+        self: &Arc<Self>,
+        mut connection: SendRequest<Body>,
+        request: Request<Body>,
+    ) -> Result<Response<Incoming>, Unanswered> {
+        match connection.try_send_request(request).await {
+            Ok(response) => {
+                let pool = Arc::clone(self);
+                tokio::spawn(async move {
+                    // So it is when the answer has been read, and never if it was not.
+                    if connection.ready().await.is_ok() {
+                        pool.at_rest.lock().unwrap().push(connection);
+                    }
+                });
+                Ok(response)
+            }
+            Err(mut e) => {
+                let unsent = e.take_message();
+                Err(Unanswered { fault: e.into_error().into(), unsent })
+            }
+        }
+    }
+
+    fn take(&self) -> Option<SendRequest<Body>> {
+        let mut at_rest = self.at_rest.lock().unwrap();
+        at_rest.retain(SendRequest::is_ready);
+        at_rest.pop()
+    }
+}
+
+pub async fn open(port: u16) -> Result<SendRequest<Body>, Fault> {
+    let stream = TcpStream::connect(("127.0.0.1", port)).await?;
+    let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+    // It ends by itself when nobody wants it any more.
     tokio::spawn(connection);
-    Ok(sender.send_request(request).await?)
+    Ok(sender)
 }
 
-pub async fn read(body: Incoming) -> Result<Bytes, Fault> {
-    Ok(body.collect().await?.to_bytes())
+pub async fn read(
+    body: impl hyper::body::Body<Data = Bytes, Error: Into<Fault>>,
+) -> Result<Bytes, Fault> {
+    Ok(body.collect().await.map_err(Into::into)?.to_bytes())
 }
