@@ -163,8 +163,7 @@ async fn the_real_handler_answers_every_declared_route_through_the_host() {
         let path = route.path.replace("{asin}", "B01").replace("{id}", "B01");
         let method = route.verb.methods().split(", ").next().unwrap().parse().unwrap();
         let request = host.client.request(method, format!("{}{path}", host.url));
-        let answer = request.send().await.unwrap();
-        assert!(answer.headers().contains_key("content-type"), "{path}: {answer:?}");
+        assert_answered_by_the_route(request.send().await.unwrap()).await;
     }
     let put = host.client.put(format!("{}/products", host.url)).send().await.unwrap();
     assert_eq!((put.status().as_u16(), put.text().await.unwrap().as_str()), (404, ""));
@@ -172,6 +171,21 @@ async fn the_real_handler_answers_every_declared_route_through_the_host() {
     assert_eq!(remains.stderr, [""; 0]);
     let functions: Vec<_> = remains.invocations.iter().map(|i| i.function.as_str()).collect();
     assert_eq!(functions, ROUTES.map(|route| route.function));
+}
+
+/// It does what it is for, or says why not; never that there is nothing at this path.
+async fn assert_answered_by_the_route(answer: reqwest::Response) {
+    let (status, url) = (answer.status(), answer.url().clone());
+    let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
+    let body: Value = answer.json().await.unwrap();
+    if status.is_success() {
+        assert_eq!(kind, "application/json", "{url}: {body}");
+    } else {
+        let word = body["type"].as_str().unwrap().strip_prefix("/problems/").unwrap();
+        assert_eq!(kind, "application/problem+json", "{url}: {body}");
+        assert!(!["not-found", "method-not-allowed"].contains(&word), "{url}: {body}");
+        assert!(status.is_client_error(), "{url}: {body}");
+    }
 }
 
 /// A plain `cargo run` reads these too: they must not be settings that it refuses.
