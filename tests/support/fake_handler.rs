@@ -19,7 +19,7 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
@@ -103,7 +103,7 @@ pub async fn serve() {
     let replies = std::env::var(REPLIES).unwrap_or_else(|_| "{}".to_owned());
     let fake =
         Arc::new(Fake { replies: serde_json::from_str(&replies).unwrap(), ..Fake::default() });
-    let listener = TcpListener::bind(format!("127.0.0.1:{port}")).await.unwrap();
+    let listener = wire::listen(port.parse().unwrap()).unwrap();
     let relay = std::env::var(RELAY).ok();
     let mut farewell = signal(SignalKind::terminate()).unwrap();
     loop {
@@ -126,7 +126,7 @@ pub async fn serve() {
 }
 
 async fn pass_on(mut from: TcpStream, address: String) {
-    let mut to = TcpStream::connect(address).await.unwrap();
+    let mut to = wire::connect(address.parse().unwrap()).await.unwrap();
     // Whoever ends first ends both.
     let _ = tokio::io::copy_bidirectional(&mut from, &mut to).await;
 }

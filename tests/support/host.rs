@@ -38,7 +38,6 @@ use std::time::Duration;
 use hyper::StatusCode;
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -121,7 +120,7 @@ pub struct Remains {
 impl Host {
     /// Starts a host on a package folder, and waits until the handler is up.
     pub async fn start(package: &Path, options: HostOptions) -> Self {
-        let host = Self::launch(package, options).await.unwrap();
+        let host = Self::launch(package, options).unwrap();
         let up = timeout(PATIENCE, host.core.worker.up()).await.expect("it starts within a minute");
         if let Err(why) = up {
             panic!("{why}; its stderr: {:?}", host.core.worker.stderr.all());
@@ -130,10 +129,10 @@ impl Host {
     }
 
     /// Starts a host and waits for nothing. An error is a `host.json` that it cannot use.
-    pub async fn launch(package: &Path, options: HostOptions) -> Result<Self, String> {
+    pub fn launch(package: &Path, options: HostOptions) -> Result<Self, String> {
         let package = Package::read(package)?;
         let own = tempfile::tempdir().unwrap();
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let listener = wire::listen(0).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let keys = options.keys.clone();
         let core = Arc::new(core_of(package, options, own.path()));

@@ -1,15 +1,20 @@
 //! What there is to read, taken from the table of routes: a new endpoint does not compile here
 //! until somebody says what it answers.
 
+use std::any::Any;
 use std::fmt::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 
-use reqwest::Method;
+use reqwest::{Client, Method, Response};
 use vitrine::http::routes::{Endpoint, Lookup, ROUTES, find};
 use vitrine::store::Store;
 
 use super::TestFolder;
+use super::app::goes_through_host;
 use super::files::many;
+use super::host::folder::PackageFolder;
+use super::host::{Host, HostOptions};
 use super::process::Serving;
 
 /// A path to ask, and what becomes of it in the catalogue of [`filled`].
@@ -110,8 +115,45 @@ pub fn refusal(method: &str, path: &str) -> (u16, String) {
     }
 }
 
-/// The real binary, serving 300 products in two of 60 categories.
-pub async fn filled() -> (TestFolder, Serving) {
+/// The real binary: on its own, or as the Functions host runs it where tests are to go through
+/// one.
+pub struct Site {
+    pub url: String,
+    pub client: Client,
+    pub is_through_host: bool,
+    _by: Box<dyn Any>,
+}
+
+impl Site {
+    pub async fn start(data: &Path) -> Self {
+        if goes_through_host() {
+            let package = PackageFolder::of_vitrine();
+            let options = HostOptions::default().with("VITRINE_DATA_DIR", data.to_str().unwrap());
+            let host = Host::start(package.path(), options).await;
+            let url = host.url.clone();
+            let by = Box::new((host, package));
+            return Self { url, client: Client::new(), is_through_host: true, _by: by };
+        }
+        let serving = Serving::start(data);
+        let (url, client) = (serving.url.clone(), serving.client.clone());
+        Self { url, client, is_through_host: false, _by: Box::new(serving) }
+    }
+
+    /// Asks with these headers.
+    pub async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Response {
+        let request = self.client.request(method, format!("{}{path}", self.url));
+        let asked =
+            headers.iter().fold(request, |asked, (name, value)| asked.header(*name, *value));
+        asked.send().await.unwrap()
+    }
+
+    pub async fn get(&self, path: &str) -> Response {
+        self.ask(Method::GET, path, &[]).await
+    }
+}
+
+/// 300 products in two of 60 categories.
+async fn catalogue() -> TestFolder {
     let folder = TestFolder::new();
     let store: Arc<dyn Store> = folder.store();
     let mut categories = String::from("id,category_name\n");
@@ -122,7 +164,19 @@ pub async fn filled() -> (TestFolder, Serving) {
     for file in [folder.file("c.csv", categories), folder.file("p.csv", many(300))] {
         folder.import(&store, &file).await.unwrap();
     }
-    drop(store);
+    folder
+}
+
+/// The real binary on its own, serving 300 products in two of 60 categories.
+pub async fn filled() -> (TestFolder, Serving) {
+    let folder = catalogue().await;
     let serving = Serving::start(folder.data.path());
     (folder, serving)
+}
+
+/// The same catalogue, with a host before it where tests are to go through one.
+pub async fn filled_site() -> (TestFolder, Site) {
+    let folder = catalogue().await;
+    let site = Site::start(folder.data.path()).await;
+    (folder, site)
 }

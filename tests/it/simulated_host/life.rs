@@ -95,7 +95,7 @@ async fn an_invocation_waits_until_the_handler_listens() {
     let port = gate.local_addr().unwrap().port();
     let folder = open_package(&host_json());
     let options = HostOptions::default().with(GATE, port.to_string());
-    let host = Host::launch(folder.path(), options).await.unwrap();
+    let host = Host::launch(folder.path(), options).unwrap();
     let request = tokio::spawn(host.client.get(format!("{}/echo", host.url)).send());
     let (mut waiting, _) =
         tokio::task::spawn_blocking(move || gate.accept()).await.unwrap().unwrap();
@@ -111,7 +111,7 @@ async fn a_handler_that_does_not_listen_in_time_is_started_thrice_and_then_no_mo
     let port = gate.local_addr().unwrap().port();
     let folder = open_package(&impatient());
     let options = HostOptions::default().with(GATE, port.to_string());
-    let host = Host::launch(folder.path(), options).await.unwrap();
+    let host = Host::launch(folder.path(), options).unwrap();
     assert!(host.until_stopped().await.contains("did not start in time"));
     assert_eq!(host.status().starts, 3);
     assert_eq!(host.get("/echo").await.status(), 500);
@@ -122,7 +122,7 @@ async fn a_handler_that_does_not_listen_in_time_is_started_thrice_and_then_no_mo
 async fn the_host_stops_when_an_invocation_has_waited_four_times_as_long_as_a_start_may_take() {
     let folder = open_package(&impatient());
     let options = HostOptions::default().with(HOME, "0");
-    let host = Host::launch(folder.path(), options).await.unwrap();
+    let host = Host::launch(folder.path(), options).unwrap();
     assert_eq!(host.get("/echo").await.status(), 500);
     assert!(host.until_stopped().await.contains("waited in vain"));
     assert_eq!(host.status().starts, 1);
@@ -133,7 +133,7 @@ async fn a_handler_that_cannot_be_started_stops_the_host() {
     let mut json = host_json();
     json["customHandler"]["description"]["defaultExecutablePath"] = json!("no-such-handler");
     let folder = open_package(&json);
-    let host = Host::launch(folder.path(), HostOptions::default()).await.unwrap();
+    let host = Host::launch(folder.path(), HostOptions::default()).unwrap();
     assert!(host.until_stopped().await.contains("no-such-handler"));
 }
 
@@ -198,7 +198,7 @@ async fn failures_that_lie_far_apart_do_not_add_up() {
 async fn a_handler_that_fails_at_its_start_is_started_thrice() {
     let folder = open_package(&host_json());
     let options = HostOptions::default().with(EXIT, "2");
-    let host = Host::launch(folder.path(), options).await.unwrap();
+    let host = Host::launch(folder.path(), options).unwrap();
     assert!(host.until_stopped().await.contains("exit status: 2"));
     assert_eq!(host.status().starts, 3);
 }

@@ -294,7 +294,7 @@ async fn a_host_json_that_cannot_be_used_keeps_the_host_from_starting() {
     headless["customHandler"]["description"] = json!({});
     for json in [old, headless] {
         let folder = package_of(&json);
-        assert!(Host::launch(folder.path(), HostOptions::default()).await.is_err(), "{json}");
+        assert!(Host::launch(folder.path(), HostOptions::default()).is_err(), "{json}");
     }
 }
 

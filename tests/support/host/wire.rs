@@ -1,5 +1,6 @@
 //! HTTP/1.1 to the handler, nothing rewritten on the way.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 pub type Fault = Box<dyn std::error::Error + Send + Sync>;
 /// A body of either direction, streamed or whole.
@@ -103,8 +104,30 @@ impl Pool {
     }
 }
 
-pub async fn open(port: u16) -> Result<SendRequest<Body>, Fault> {
-    let stream = TcpStream::connect(("127.0.0.1", port)).await?;
+/// A socket that holds little on its way: what nobody reads stands still behind the host as
+/// soon as it does without one.
+fn socket() -> std::io::Result<TcpSocket> {
+    const BYTES: u32 = 64 * 1_024;
+    let socket = TcpSocket::new_v4()?;
+    // As tokio's own listeners; a port may be left over from the last start.
+    socket.set_reuseaddr(true)?;
+    socket.set_recv_buffer_size(BYTES)?;
+    socket.set_send_buffer_size(BYTES)?;
+    Ok(socket)
+}
+
+pub fn listen(port: u16) -> std::io::Result<TcpListener> {
+    let socket = socket()?;
+    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+    socket.listen(1_024)
+}
+
+pub async fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
+    socket()?.connect(address).await
+}
+
+async fn open(port: u16) -> Result<SendRequest<Body>, Fault> {
+    let stream = connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
     let (sender, connection) = handshake(TokioIo::new(stream)).await?;
     // It ends by itself when nobody wants it any more.
     tokio::spawn(connection);
