@@ -29,7 +29,7 @@ use crate::settings::Settings;
 use crate::store::Store;
 use blob_place::BlobPlace;
 use envelope::{Envelope, Malformed};
-use shortening::Shortening;
+use shortening::{Shortening, TEXT_BYTES_MAX};
 
 /// CONTRACT 4: a larger envelope is refused.
 const ENVELOPE_BYTES_MAX: usize = 128 * 1_024 * 1_024;
@@ -192,7 +192,12 @@ type Turn = Option<OwnedSemaphorePermit>;
 
 /// Reads a whole envelope from memory, as a fuzzer and tests have it.
 pub fn read_envelope(bytes: &[u8]) -> Result<Envelope, Malformed> {
-    let mut shortening = Shortening::default();
+    read_envelope_with(bytes, TEXT_BYTES_MAX)
+}
+
+/// The same, its texts left out beyond another length: no fuzzer makes one of 16 MiB.
+pub fn read_envelope_with(bytes: &[u8], text_bytes_max: usize) -> Result<Envelope, Malformed> {
+    let mut shortening = Shortening::beyond(text_bytes_max);
     for piece in bytes.chunks(1_000) {
         shortening.take(piece)?;
     }

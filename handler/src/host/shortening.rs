@@ -7,15 +7,17 @@
 use super::envelope::Malformed;
 
 /// A content of 8 MiB in base64 takes 11 MiB, as text within text hardly more than this.
-const TEXT_BYTES_MAX: usize = 16 * 1_024 * 1_024;
+pub(super) const TEXT_BYTES_MAX: usize = 16 * 1_024 * 1_024;
 /// What may lie around the content: names, properties, metadata.
 const AROUND_BYTES_MAX: usize = 1_024 * 1_024;
 /// A longer text is the content, of which there is one.
 const NAME_BYTES_MAX: usize = 64 * 1_024;
 
 /// JSON that has come so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Shortening {
+    /// What is longer is left out.
+    text_bytes_max: usize,
     kept: Vec<u8>,
     /// Bytes kept that are none of the content's.
     around: usize,
@@ -36,7 +38,25 @@ enum Place {
     InLongText { is_escaped: bool },
 }
 
+impl Default for Shortening {
+    fn default() -> Self {
+        Self::beyond(TEXT_BYTES_MAX)
+    }
+}
+
 impl Shortening {
+    /// Leaves out texts of more bytes, their quotes included.
+    pub(super) fn beyond(text_bytes_max: usize) -> Self {
+        Self {
+            text_bytes_max,
+            kept: Vec::new(),
+            around: 0,
+            has_content: false,
+            place: Place::default(),
+            is_shortened: false,
+        }
+    }
+
     /// Takes the next piece.
     pub(super) fn take(&mut self, mut piece: &[u8]) -> Result<(), Malformed> {
         while !piece.is_empty() {
@@ -84,6 +104,14 @@ impl Shortening {
         if length > NAME_BYTES_MAX && self.has_content {
             return Err(Malformed::TooMuch);
         }
+        if length > self.text_bytes_max {
+            self.kept.truncate(begin);
+            self.kept.shrink_to(begin);
+            self.is_shortened = true;
+            self.has_content = true;
+            self.place = self.after_long_text(place);
+            return Ok(used);
+        }
         self.place = match place {
             Within::Ended if length > NAME_BYTES_MAX => {
                 self.has_content = true;
@@ -93,13 +121,6 @@ impl Shortening {
                 self.count(length)?;
                 Place::Outside
             }
-            Within::GoesOn { is_escaped } if length > TEXT_BYTES_MAX => {
-                self.kept.truncate(begin);
-                self.kept.shrink_to(begin);
-                self.is_shortened = true;
-                self.has_content = true;
-                Place::InLongText { is_escaped }
-            }
             Within::GoesOn { is_escaped } => Place::InText { begin, is_escaped },
         };
         Ok(used)
@@ -107,17 +128,22 @@ impl Shortening {
 
     fn in_long_text(&mut self, piece: &[u8], is_escaped: bool) -> usize {
         let (used, place) = within(piece, is_escaped);
-        self.place = match place {
+        self.place = self.after_long_text(place);
+        used
+    }
+
+    fn after_long_text(&mut self, place: Within) -> Place {
+        match place {
             Within::GoesOn { is_escaped } => Place::InLongText { is_escaped },
             Within::Ended => {
                 self.kept.extend_from_slice(b"null");
                 Place::Outside
             }
-        };
-        used
+        }
     }
 }
 
+#[derive(Clone, Copy)]
 enum Within {
     Ended,
     GoesOn { is_escaped: bool },
@@ -140,6 +166,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::host::read_envelope_with;
 
     fn shorten(text: &[u8], piece: usize) -> (String, bool) {
         let mut shortening = Shortening::default();
@@ -179,7 +206,47 @@ mod tests {
         }
     }
 
+    /// What the fuzzer begins with reaches what is left out, where little is kept.
+    #[test]
+    fn the_corpus_has_long_texts_of_every_kind() {
+        let corpus =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus/envelope");
+        for (file, is_read) in [
+            ("long-content.json", true),
+            ("long-escapes.json", true),
+            ("long-twice.json", true),
+            ("long-key.json", false),
+            ("long-cut.json", false),
+        ] {
+            let bytes = std::fs::read(corpus.join(file)).unwrap();
+            let mut shortening = Shortening::beyond(64);
+            shortening.take(&bytes).unwrap();
+            assert!(shortening.is_shortened, "{file}");
+            assert_eq!(read_envelope_with(&bytes, 64).is_ok(), is_read, "{file}");
+        }
+    }
+
     proptest! {
+        /// As if it had been `null` from the beginning, whatever is in it and around it.
+        #[test]
+        fn a_text_is_left_out_exactly_where_it_is_too_long(
+            texts in proptest::collection::vec("[\"\\\\a{}:,é]{0,40}", 0..6),
+            piece in 1..9_usize,
+        ) {
+            let is_long = |text: &String| serde_json::to_string(text).unwrap().len() > 32;
+            let expected: Vec<_> =
+                texts.iter().map(|text| (!is_long(text)).then_some(text)).collect();
+            let mut shortening = Shortening::beyond(32);
+            for piece in serde_json::to_vec(&texts).unwrap().chunks(piece) {
+                shortening.take(piece).unwrap();
+            }
+            let (kept, is_shortened) = shortening.end();
+            let kept: Vec<Option<String>> = serde_json::from_slice(&kept).unwrap();
+            let kept: Vec<_> = kept.iter().map(Option::as_ref).collect();
+            prop_assert_eq!(is_shortened, expected.contains(&None));
+            prop_assert_eq!(kept, expected);
+        }
+
         #[test]
         fn whatever_is_short_stays_as_it_is(text in "[\"\\\\a{}:,é]{0,60}", piece in 1..9_usize) {
             prop_assert_eq!(shorten(text.as_bytes(), piece), (text, false));
