@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::support::TestFolder;
 use crate::support::files::{gzip, many, products, row};
 use crate::support::host::folder::PackageFolder;
-use crate::support::host::invocation::Outcome;
+use crate::support::host::invocation::{Invocation, Outcome};
 use crate::support::host::log::until_true;
 use crate::support::host::{Host, HostOptions};
 
@@ -87,24 +87,51 @@ async fn uploads_of_every_kind_end_as_one_run_each() {
     assert_eq!(json(&app, "/categories").await[0]["category_name"], "Lamps");
 }
 
-/// As an operator presses Test/Run in the portal: 202 at once, the outcome in the logs.
+/// As an operator presses Test/Run in the portal: 202 at once, the outcome in the logs. Shown
+/// with `--nocapture`.
 #[tokio::test]
 async fn an_operator_runs_the_functions_by_hand() {
     let app = app().await;
     app.host.put("x.csv", many(40));
-    let run = |function: &str, input: &str| {
-        let url = format!("{}/admin/functions/{function}", app.host.url);
-        let request = app.host.client.post(url).header("x-functions-key", &app.host.keys.master);
-        request.json(&json!({ "input": input })).send()
+    let run = async |function: &str, key: Option<&str>, body: &Value| {
+        let path = format!("/admin/functions/{function}");
+        let mut request = app.host.client.post(format!("{}{path}", app.host.url)).json(body);
+        if let Some(key) = key {
+            request = request.header("x-functions-key", key);
+        }
+        let status = request.send().await.unwrap().status().as_u16();
+        let by = if key.is_some() { "master key" } else { "no key" };
+        println!("POST {path} {body} ({by}) -> {status}");
+        status
     };
+    let (master, input) = (Some(&*app.host.keys.master), json!({ "input": "imports/x.csv" }));
+    assert_eq!(run("ImportBlob", None, &input).await, 401);
+    assert_eq!(run("Nothing", master, &input).await, 404);
+    assert_eq!(run("ImportBlob", master, &Value::Null).await, 400);
     let mut invocations = app.host.invocations();
-    assert_eq!(run("ImportBlob", "imports/x.csv").await.unwrap().status(), 202);
+    assert_eq!(run("ImportBlob", master, &input).await, 202);
     let import = invocations.find(|i| i.function == "ImportBlob").await;
+    show(&app, &import);
     assert!(import.result().logs[0].contains("loaded 40"), "{import:?}");
-    assert_eq!(run("Maintain", "").await.unwrap().status(), 202);
+    assert_eq!(run("ImportBlob", master, &json!({ "input": "imports/none.csv" })).await, 202);
+    let none = invocations.find(|i| i.function == "ImportBlob").await;
+    show(&app, &none);
+    assert!(!none.succeeded() && none.status.is_none(), "the handler is not asked: {none:?}");
+    assert_eq!(run("Maintain", master, &json!({ "input": "" })).await, 202);
     let maintain = invocations.find(|i| i.function == "Maintain").await;
+    show(&app, &maintain);
     assert_eq!(maintain.result().logs, ["maintained"]);
     assert_eq!(app.host.get("/products").await.headers()["x-total-count"], "40");
+}
+
+/// How an invocation ended, and what the handler said about it.
+fn show(app: &App, invocation: &Invocation) {
+    let Invocation { id, function, status, outcome, .. } = invocation;
+    let lines = app.host.stdout().so_far();
+    for line in lines.iter().filter(|line| line.contains(&id.to_string())) {
+        println!("  handler: {line}");
+    }
+    println!("  {function} {id}: {status:?}, {outcome:?}");
 }
 
 #[tokio::test]
