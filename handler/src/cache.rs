@@ -21,6 +21,7 @@ use futures_util::FutureExt as _;
 use moka::Expiry;
 use moka::future::Cache as Slots;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::question::Question;
@@ -186,7 +187,7 @@ impl Cache {
     }
 
     /// The answer to a question: one that is kept and counts, else a loaded one.
-    pub async fn answer(&self, question: &Question) -> Result<Reply, Arc<StoreError>> {
+    pub async fn answer(self: &Arc<Self>, question: &Question) -> Result<Reply, Arc<StoreError>> {
         let now = self.arrival();
         // Known on arrival: a load that began before a write was answered here may bring an
         // older answer, and this caller must not take it.
@@ -311,7 +312,7 @@ impl Cache {
     }
 
     async fn find_or_load(
-        &self,
+        self: &Arc<Self>,
         question: &Question,
         known: &Known,
     ) -> Result<Reply, Arc<StoreError>> {
@@ -321,6 +322,21 @@ impl Cache {
             return Ok(Reply { answer: Arc::clone(answer), outcome: Outcome::Hit });
         }
         count(&self.counters.misses);
+        let (cache, question, known) = (Arc::clone(self), question.clone(), known.clone());
+        let filling = async move { cache.load_or_join(&question, &known, kept).await };
+        // To its end, whoever hangs up: a load that ended with its caller would be begun anew
+        // by the next one, while the store is still busy with the first.
+        let filled = tokio::spawn(filling.in_current_span()).await;
+        filled.map_err(|e| Arc::new(StoreError::Corrupt(e.into())))?
+    }
+
+    /// Loads and keeps the answer; whoever finds a load on its way joins it.
+    async fn load_or_join(
+        &self,
+        question: &Question,
+        known: &Known,
+        kept: Slot,
+    ) -> Result<Reply, Arc<StoreError>> {
         let load = async {
             let sent = self.now();
             match self.load(question, known).await {

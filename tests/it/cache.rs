@@ -86,7 +86,7 @@ fn cache(held: &Arc<Held>) -> Arc<Cache> {
     Arc::new(Cache::new(origin, LIMITS))
 }
 
-async fn ask(cache: &Cache) -> (String, Outcome) {
+async fn ask(cache: &Arc<Cache>) -> (String, Outcome) {
     let reply = cache.answer(&Question::Categories).await.unwrap();
     let body = reply.answer.body(IDENTITY).await;
     (String::from_utf8(body.to_vec()).unwrap(), reply.outcome)
@@ -147,19 +147,48 @@ async fn a_load_that_began_before_a_write_is_not_served_after_it() {
     assert_eq!(ask(&cache).await, ("2".to_owned(), Outcome::Hit));
 }
 
+/// All but one of those who wait for a cold page leave, the one who came first among them: the
+/// store goes on with its work, and must not be given more of it.
 #[tokio::test]
-async fn a_reader_that_hangs_up_leaves_the_load_to_the_next() {
+async fn a_load_does_not_end_with_the_reader_who_began_it() {
     let held = Held::new();
     held.may_load.forget_permits(Semaphore::MAX_PERMITS);
     let cache = cache(&held);
-    let first = tokio::spawn({
+    let ask_in_a_task = || {
+        let cache = Arc::clone(&cache);
+        tokio::spawn(async move { ask(&cache).await })
+    };
+    let first = ask_in_a_task();
+    held.loading.acquire().await.unwrap().forget();
+    let mut others: Vec<_> = (0..19).map(|_| ask_in_a_task()).collect();
+    tokio::task::yield_now().await;
+    let last = others.pop().unwrap();
+    for reader in [first].into_iter().chain(others) {
+        reader.abort();
+        assert!(reader.await.unwrap_err().is_cancelled());
+    }
+    held.may_load.add_permits(8);
+    assert_eq!(last.await.unwrap(), ("1".to_owned(), Outcome::Miss));
+    assert_eq!(held.loads(), 1);
+}
+
+#[tokio::test]
+async fn a_load_that_everybody_has_left_is_kept() {
+    let held = Held::new();
+    held.may_load.forget_permits(Semaphore::MAX_PERMITS);
+    let cache = cache(&held);
+    let only = tokio::spawn({
         let cache = Arc::clone(&cache);
         async move { ask(&cache).await }
     });
     held.loading.acquire().await.unwrap().forget();
-    first.abort();
+    only.abort();
+    assert!(only.await.unwrap_err().is_cancelled());
     held.may_load.add_permits(8);
+    // Joins it or finds what it has left.
     assert_eq!(ask(&cache).await.0, "1");
+    assert_eq!(ask(&cache).await, ("1".to_owned(), Outcome::Hit));
+    assert_eq!(held.loads(), 1);
 }
 
 #[tokio::test]
@@ -168,7 +197,7 @@ async fn with_the_store_away_older_answers_are_given_and_marked() {
     let limits = Limits { staleness: Duration::ZERO, ..LIMITS };
     let origin: Arc<dyn Origin> = Arc::<Held>::clone(&held);
     // Nothing known is ever young enough: each reader asks first.
-    let cache = Cache::new(origin, limits);
+    let cache = Arc::new(Cache::new(origin, limits));
     // The bound of nothing is never met, so the loads go through and the hits do not.
     held.write();
     let first = cache.answer(&Question::Categories).await;
@@ -204,7 +233,8 @@ async fn what_was_kept_before_a_restore_is_not_served_after_it() {
     let held = Held::new();
     held.version.store(5, Ordering::SeqCst);
     let origin: Arc<dyn Origin> = Arc::<Held>::clone(&held);
-    let cache = Cache::new(origin, Limits { staleness: Duration::ZERO, ..LIMITS });
+    let limits = Limits { staleness: Duration::ZERO, ..LIMITS };
+    let cache = Arc::new(Cache::new(origin, limits));
     let before = cache.answer(&Question::Categories).await.unwrap();
     held.version.store(3, Ordering::SeqCst);
     let after = cache.answer(&Question::Categories).await.unwrap();

@@ -145,7 +145,7 @@ impl Answered {
 
 struct World {
     database: Arc<Database>,
-    caches: Vec<Cache>,
+    caches: Vec<Arc<Cache>>,
     answered: Answered,
     /// Writes have numbers in the order in which they are committed.
     next: Mutex<u64>,
@@ -229,7 +229,7 @@ fn run(order: Order, seed: u64) -> Result<usize, String> {
         let bytes = if rng.bool() { 64 << 20 } else { 5_000 };
         let database = Database::new(order, loses, rng.u64(..));
         let limits = Limits { ttl: Duration::from_mins(30), staleness: BOUND, bytes };
-        let cache = |_| Cache::new(Arc::<Database>::clone(&database), limits);
+        let cache = |_| Arc::new(Cache::new(Arc::<Database>::clone(&database), limits));
         let caches = (0..instances).map(cache).collect();
         let next = Mutex::default();
         let world = Arc::new(World { database, caches, answered: Answered::default(), next });

@@ -138,7 +138,7 @@ impl Shop {
     }
 }
 
-async fn page(cache: &Cache, query: &str) -> (Vec<Value>, Outcome) {
+async fn page(cache: &Arc<Cache>, query: &str) -> (Vec<Value>, Outcome) {
     let question = Question::Page(PageQuery::parse(query).unwrap());
     let reply = cache.answer(&question).await.unwrap();
     let body = reply.answer.body(Encoding::Identity).await;
