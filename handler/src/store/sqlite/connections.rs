@@ -228,8 +228,13 @@ impl Readers {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let _turn = turn(&self.long).await?;
-        self.run(work).await
+        let turn = turn(&self.long).await?;
+        self.run(move |connection| {
+            // Ends with the read and not with the caller, who may have gone.
+            let _turn = turn;
+            work(connection)
+        })
+        .await
     }
 
     pub(super) async fn run<T: Send + 'static>(
@@ -305,5 +310,43 @@ mod tests {
         for read in long {
             read.await.unwrap().unwrap();
         }
+    }
+
+    /// What was begun is read to its end, whoever has gone meanwhile; until then there is no
+    /// room for more.
+    #[tokio::test]
+    async fn a_long_read_keeps_its_turn_when_its_caller_hangs_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.db");
+        drop(open_for_writing(&path, Purpose::Serving).unwrap());
+        let readers = Arc::new(Readers::new(&path));
+        let (started, mut starts) = mpsc::unbounded_channel();
+        let (go, hold) = std::sync::mpsc::channel::<()>();
+        let hold = Arc::new(Mutex::new(hold));
+        let read = || {
+            let (readers, hold, started) =
+                (Arc::clone(&readers), Arc::clone(&hold), started.clone());
+            tokio::spawn(async move {
+                let wait = move |_: &Connection| {
+                    started.send(()).unwrap();
+                    // Until the test lets go of the other end.
+                    let _ = hold.lock().unwrap().recv();
+                    Ok(())
+                };
+                readers.run_long(wait).await
+            })
+        };
+        let long: Vec<_> = (0..LONG_READERS_MAX).map(|_| read()).collect();
+        for _ in &long {
+            starts.recv().await.unwrap();
+        }
+        for read in long {
+            read.abort();
+            assert!(read.await.unwrap_err().is_cancelled());
+        }
+        assert_eq!(readers.long.available_permits(), 0);
+        let next = read();
+        drop(go);
+        next.await.unwrap().unwrap();
     }
 }
