@@ -104,8 +104,12 @@ impl Answer {
         };
         let made = kept.get_or_init(|| async {
             // As many at once as there are cores: each takes megabytes while it works.
-            let _turn = COMPRESSING.acquire().await.expect("the semaphore is never closed");
-            let compressing = tokio::task::spawn_blocking(move || compress(encoding, &identity));
+            let turn = COMPRESSING.acquire().await.expect("the semaphore is never closed");
+            let compressing = tokio::task::spawn_blocking(move || {
+                // Ends with the work and not with the caller, who may have gone.
+                let _turn = turn;
+                compress(encoding, &identity)
+            });
             compressing.await.expect("compressing into memory does not fail")
         });
         made.await.clone()
@@ -121,5 +125,27 @@ impl Answer {
     pub fn weight(&self) -> u32 {
         let bodies = self.bytes() + self.bytes() * 2 / 5;
         u32::try_from(bodies).unwrap_or(u32::MAX).saturating_add(Self::OVERHEAD)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::super::versions::{Row, Tag};
+    use super::*;
+
+    /// It goes on without the one who asked for it, and counts as long as it does.
+    #[tokio::test]
+    async fn compressing_keeps_its_turn_when_its_caller_hangs_up() {
+        let noise: Vec<u8> =
+            (0..4_000_000_u32).map(|i| i.wrapping_mul(i).to_be_bytes()[1]).collect();
+        let tag = Tag { row: Row::CATALOGUE, version: 1 };
+        let answer = Answer::found(tag, noise);
+        let all = COMPRESSING.available_permits();
+        assert!(answer.body(Encoding::Brotli).now_or_never().is_none());
+        assert!(COMPRESSING.available_permits() < all);
+        let every = u32::try_from(all).unwrap();
+        drop(COMPRESSING.acquire_many(every).await.unwrap());
     }
 }
