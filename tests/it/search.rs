@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use vitrine::catalog::{PageQuery, Product, Title};
+use vitrine::catalog::{Asin, PageQuery, Product, Title};
 use vitrine::clock::Clock;
 use vitrine::store::sqlite::{Purpose, SqliteStore};
 use vitrine::store::{EXAMINED_MAX, End, Page, Store};
@@ -192,6 +192,42 @@ async fn matches_beyond_what_a_page_examines_are_on_the_next() {
     let found = shop.found_in_pages("q=lamp&min_price=9").await;
     assert_eq!(found, [3, 1], "0, 7,000 and 14,000, then 21,000");
     assert_eq!(shop.found_in_pages("q=lamp&limit=400").await, [400, 400, 200]);
+}
+
+/// Products go while somebody pages through more matches than one page examines. Those that
+/// move up take nobody's place, however well they fit.
+#[tokio::test]
+async fn products_that_are_removed_meanwhile_hide_no_others() {
+    let shop = shop();
+    let rows = (0..EXAMINED_MAX + 200)
+        .map(|i| {
+            let title = if i < EXAMINED_MAX { "A lamp of a kind" } else { "Lamp" };
+            let is_dear = i % 4_000 == 0 || i == EXAMINED_MAX + 100;
+            let price = vitrine::catalog::Money::from_hundredths(if is_dear { 900 } else { 1 });
+            Product { price, ..titled(&format!("B{i:06}"), title, 1) }
+        })
+        .collect();
+    load(&shop.store, "a", rows).await;
+    shop.index().await;
+    let mut query = PageQuery::parse("q=lamp&min_price=9&limit=2").unwrap();
+    let mut found = Vec::new();
+    loop {
+        let page = shop.store.page(&query).await.unwrap().value.unwrap();
+        found.extend(page.products.iter().map(|product| product.asin.to_string()));
+        query.after = page.next;
+        if query.after.is_none() {
+            break;
+        }
+        if found.len() == 2 {
+            for i in 100..250 {
+                let asin = Asin::parse(&format!("B{i:06}")).unwrap();
+                shop.store.edit_product(&asin, Box::new(|_| Ok(None))).await.unwrap();
+            }
+        }
+    }
+    found.sort();
+    let dear = [0, 4_000, 8_000, 12_000, 16_000, 20_000, 20_100].map(|i| format!("B{i:06}"));
+    assert_eq!(found, dear);
 }
 
 /// While the index lags a moved product is still found where it was: it is not shown there,

@@ -9,8 +9,9 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Asin, Invalid, PageQuery, Position};
 
-/// Raised when the form below changes; an older cursor is then refused.
-const VERSION: u8 = 1;
+/// Raised when the form below changes, or what a store packs into a key; an older cursor is
+/// then refused.
+const VERSION: u8 = 2;
 const CHECKSUM_BYTES: usize = 8;
 /// Version, list, presence of the key, key.
 const HEAD_BYTES: usize = 1 + 4 + 1 + 8;

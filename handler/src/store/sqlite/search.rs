@@ -35,21 +35,21 @@ pub(super) fn page(
     let Some((version, _)) = versions::of_list(db, query.category)? else {
         return Ok(Read { value: None, version: versions::of_catalogue(db)? });
     };
-    let place = Place::of(query);
-    let Stretch { mut found, last_match } = stretch(db, query, words, place.behind)?;
+    let mut place = Place::of(query);
+    let Stretch { mut found, until } = stretch(db, query, words, &place)?;
+    place.until = until;
     if let Some(shown) = place.shown {
         found.retain(|found| (found.rank, found.asin) > shown);
     }
     let room = query.limit.get().min(RESULTS_MAX - place.count.min(RESULTS_MAX));
     let shown = &found[..found.len().min(room)];
     let count = place.count + shown.len();
-    let next = match (shown.last(), last_match) {
+    let next = match (shown.last(), until) {
         _ if count >= RESULTS_MAX => None,
         (Some(last), _) if found.len() > room => {
-            let shown = Some((last.rank, last.asin));
-            Some(Place { shown, count, ..place }.position(last.asin))
+            Place { shown: Some((last.rank, last.asin)), count, ..place }.position()
         }
-        (_, Some((id, asin))) => Some(Place { behind: id, shown: None, count }.position(asin)),
+        (_, Some(until)) => Place { behind: until, until: None, shown: None, count }.position(),
         _ => None,
     };
     let products = shown
@@ -63,8 +63,12 @@ pub(super) fn page(
 /// Where in a search a page begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Place {
-    /// The stretch is that of the matches with higher ids.
+    /// The stretch is that of the matches with higher ids, ...
     behind: i64,
+    /// ... up to this one; `None` while all that are left are as many as a page may examine. By
+    /// its ends and not by its size: else a product that is removed from it would let another
+    /// one in, which belongs before what has been shown and would never be.
+    until: Option<i64>,
     /// Of the stretch everything up to this has been shown; nothing yet if `None`.
     shown: Option<(u16, Asin)>,
     /// Results shown on earlier pages.
@@ -72,30 +76,54 @@ struct Place {
 }
 
 impl Place {
-    const RANK_BITS: u32 = 17;
+    /// The ends of a stretch are multiples of this, so that both fit into a position beside the
+    /// rest: a stretch is up to so many matches shorter than it might be.
+    const BLOCK: i64 = 4_096;
+    /// Ids below 2^32: three thousand times the data set.
+    const BLOCK_BITS: u32 = 20;
+    const RANK_BITS: u32 = 13;
     const COUNT_BITS: u32 = 10;
+    /// A title of single letters in which twelve words stand last has 3,250.
+    const RANK_MAX: u16 = (1 << Self::RANK_BITS) - 2;
 
     fn of(query: &PageQuery) -> Self {
-        let Some(Position { key: Some(key), asin }) = query.after else {
-            return Self { behind: 0, shown: None, count: 0 };
+        let Some(Position { key: Some(mut key), asin }) = query.after else {
+            return Self { behind: 0, until: None, shown: None, count: 0 };
         };
-        let low = |bits: u32, value: i64| value & ((1 << bits) - 1);
-        let count = low(Self::COUNT_BITS, key);
+        let mut take = |bits: u32| {
+            let low = key & ((1 << bits) - 1);
+            key >>= bits;
+            low
+        };
+        let count = take(Self::COUNT_BITS);
         // One more than the rank, so that there is a number for none.
-        let rank = low(Self::RANK_BITS, key >> Self::COUNT_BITS);
+        let rank = take(Self::RANK_BITS);
+        let (until, behind) = (take(Self::BLOCK_BITS), take(Self::BLOCK_BITS));
         Self {
-            behind: key >> (Self::COUNT_BITS + Self::RANK_BITS),
+            behind: behind * Self::BLOCK,
+            until: (until > 0).then_some(until * Self::BLOCK),
             shown: u16::try_from(rank - 1).ok().map(|rank| (rank, asin)),
             count: usize::try_from(count).unwrap_or(0),
         }
     }
 
-    /// Ids below 2^36 have room beside the rest: more products than any disk holds.
-    fn position(self, asin: Asin) -> Position {
-        let rank = self.shown.map_or(0, |(rank, _)| i64::from(rank) + 1);
-        let count = i64::try_from(self.count).unwrap_or(0);
-        let key = (self.behind << Self::RANK_BITS | rank) << Self::COUNT_BITS | count;
-        Position { key: Some(key), asin }
+    /// `None` behind the last id that has room.
+    fn position(self) -> Option<Position> {
+        let (rank, asin) = match self.shown {
+            Some((rank, asin)) => (i64::from(rank) + 1, asin),
+            // Only to have one: it is not read.
+            None => (0, Asin::parse("0").ok()?),
+        };
+        let blocks = |id: i64| Some(id / Self::BLOCK).filter(|it| *it < 1 << Self::BLOCK_BITS);
+        let mut key = blocks(self.behind)?;
+        for (bits, value) in [
+            (Self::BLOCK_BITS, blocks(self.until.unwrap_or(0))?),
+            (Self::RANK_BITS, rank),
+            (Self::COUNT_BITS, i64::try_from(self.count).unwrap_or(0)),
+        ] {
+            key = key << bits | value;
+        }
+        Some(Position { key: Some(key), asin })
     }
 }
 
@@ -110,31 +138,32 @@ struct Found {
 struct Stretch {
     /// Those that pass, best first, ties by asin.
     found: Vec<Found>,
-    /// The last that was examined, if there may be more behind it.
-    last_match: Option<(i64, Asin)>,
+    /// Where it ends, if there may be more behind it.
+    until: Option<i64>,
 }
 
 fn stretch(
     db: &Connection,
     query: &PageQuery,
     words: &Words,
-    behind: i64,
+    place: &Place,
 ) -> Result<Stretch, StoreError> {
     let mut matches = db.prepare_cached(
         "-- store.search
-         SELECT rowid FROM search WHERE search MATCH ?1 AND rowid > ?2 ORDER BY rowid LIMIT ?3",
+         SELECT rowid FROM search WHERE search MATCH ?1 AND rowid > ?2 AND rowid <= ?3
+         ORDER BY rowid LIMIT ?4",
     )?;
     let mut product = db.prepare_cached(&product_rows::by_id_sql())?;
-    let mut rows = matches.query((expression(words, query.category), behind, EXAMINED_MAX))?;
-    let (mut found, mut examined, mut last_match) = (Vec::new(), 0, None);
+    let expression = expression(words, query.category);
+    let end = place.until.unwrap_or(i64::MAX);
+    let mut rows = matches.query((expression, place.behind, end, EXAMINED_MAX))?;
+    let (mut found, mut examined, mut last) = (Vec::new(), 0, place.behind);
     while let Some(row) = rows.next()? {
-        examined += 1;
         let id = row.get(0)?;
+        (examined, last) = (examined + 1, id);
         let mut known = product.query([id])?;
         // A product that was removed is still found until the index has caught up.
         let Some(row) = known.next()? else { continue };
-        let asin = product_rows::asin(row)?;
-        last_match = Some((id, asin));
         // And one that was moved is still found where it was.
         let is_here = query.category.is_none_or(|category| product_rows::is_in(row, category));
         if !is_here || !product_rows::passes(row, &query.filter)? {
@@ -142,11 +171,18 @@ fn stretch(
         }
         // And one that has another title by now, by the words of its old one.
         if let Some(rank) = rank(product_rows::title(row), words) {
-            found.push(Found { rank, asin, id });
+            let rank = rank.min(Place::RANK_MAX);
+            found.push(Found { rank, asin: product_rows::asin(row)?, id });
         }
     }
+    let until = match examined {
+        // No page examines more; a block alone does not hold as many.
+        EXAMINED_MAX => Some(last - last % Place::BLOCK),
+        _ => place.until,
+    };
+    found.retain(|found| until.is_none_or(|until| found.id <= until));
     found.sort_unstable_by_key(|found| (found.rank, found.asin));
-    Ok(Stretch { found, last_match: last_match.filter(|_| examined == EXAMINED_MAX) })
+    Ok(Stretch { found, until })
 }
 
 /// Every word in the title; each is quoted, so that nothing in it is taken for syntax.
@@ -353,14 +389,21 @@ mod tests {
     fn a_place_is_found_again() {
         let asin = Asin::parse("B1").unwrap();
         for place in [
-            Place { behind: 0, shown: Some((0, asin)), count: 0 },
-            Place { behind: (1 << 36) - 1, shown: Some((u16::MAX, asin)), count: 999 },
-            Place { behind: 20_001, shown: None, count: 7 },
+            Place { behind: 0, until: None, shown: Some((0, asin)), count: 0 },
+            Place {
+                behind: (1 << 32) - 2 * Place::BLOCK,
+                until: Some((1 << 32) - Place::BLOCK),
+                shown: Some((Place::RANK_MAX, asin)),
+                count: 999,
+            },
+            Place { behind: 5 * Place::BLOCK, until: None, shown: None, count: 7 },
         ] {
             let mut query = PageQuery::parse("q=x").unwrap();
-            query.after = Some(place.position(asin));
+            query.after = place.position();
             assert_eq!(Place::of(&query), place);
         }
+        let beyond = Place { behind: 1 << 32, until: None, shown: None, count: 0 };
+        assert_eq!(beyond.position(), None);
     }
 
     #[test]
