@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use vitrine::cache::versions::Row;
 use vitrine::catalog::{Asin, PageQuery, Product, Title};
 use vitrine::clock::Clock;
 use vitrine::store::sqlite::{Purpose, SqliteStore};
@@ -257,6 +258,32 @@ async fn a_changed_title_is_found_by_its_new_words_only() {
     assert_eq!(shop.found("q=new").await, ["B1"]);
     assert_eq!(shop.found("q=lamp&category_id=2").await, ["B1"]);
     assert!(shop.found("q=lamp&category_id=1").await.is_empty());
+}
+
+/// The only product that the index has yet to come to is removed: with it the lag has ended, and
+/// what was kept while it lagged says otherwise. A write that leaves the lag as it is leaves the
+/// pages of other categories where they are.
+#[tokio::test]
+async fn a_write_that_ends_the_lag_says_so() {
+    let shop = shop();
+    load(&shop.store, "a", vec![titled("B1", "A lamp", 1), titled("B3", "A lamp", 2)]).await;
+    shop.index().await;
+    load(&shop.store, "b", vec![titled("B2", "A lamp", 2), titled("B4", "A lamp", 2)]).await;
+    let remove = async |asin: &str| {
+        let remove: vitrine::store::Edit = Box::new(|_| Ok(None));
+        shop.store.edit_product(&Asin::parse(asin).unwrap(), remove).await.unwrap()
+    };
+    let written = remove("B4").await;
+    let lagging = shop.page("q=lamp&category_id=1").await.search.unwrap();
+    assert_eq!((lagging.indexed, lagging.total), (2, 3));
+    assert_eq!(written.versions[&Row::SEARCH], lagging.version, "it still lags");
+    let written = remove("B2").await;
+    let now = shop.page("q=lamp&category_id=1").await.search.unwrap();
+    assert_eq!((now.indexed, now.total), (2, 2));
+    assert!(now.version > lagging.version, "what was kept while it lagged does not count");
+    assert_eq!(written.versions[&Row::SEARCH], now.version, "the writer publishes it");
+    let written = remove("B3").await;
+    assert_eq!(written.versions[&Row::SEARCH], now.version);
 }
 
 /// In the middle of the work everything is dropped; another process goes on.

@@ -313,7 +313,8 @@ impl<'tx> Index<'tx> {
 /// was removed. What the indexer has still to come to is left to it.
 ///
 /// Results of other categories do not change by it, so the index's version is not raised: those
-/// that do change depend on the product's category or on the whole catalogue.
+/// that do change depend on the product's category or on the whole catalogue. Whoever writes
+/// raises it when the lag ends by it, which all of them tell of.
 pub(super) fn follow(
     tx: &Transaction<'_>,
     id: i64,

@@ -74,6 +74,7 @@ fn apply(
     after: Option<&Product>,
     now: i64,
 ) -> Result<(), StoreError> {
+    let lagged = search::lags(tx)?;
     let id = match (id, after) {
         (None, None) => return Ok(()),
         (None, Some(new)) => product_rows::insert(tx, new)?,
@@ -90,7 +91,12 @@ fn apply(
     if before.map(words) != after.map(words) {
         search::follow(tx, id, after)?;
     }
-    touched(before, after).raise(tx, now)
+    let mut touched = touched(before, after);
+    if lagged && !search::lags(tx)? {
+        // The lag has ended with this write, and the indexer finds nothing to do.
+        touched.search();
+    }
+    touched.raise(tx, now)
 }
 
 /// A product that moves touches both of its categories, one that stays its own alone.
