@@ -12,21 +12,26 @@ use super::Words;
 /// The more of a title the words make up and the earlier they stand in it, the lower.
 ///
 /// The number of words of the title, and for each word searched for how many stand before
-/// it. A word of several parts counts where its first part stands. `None` if a word is not
-/// in the title.
+/// it. A word of several parts counts where its first part stands, with the others in a row
+/// behind it. `None` if a word is not in the title.
 pub fn rank(title: &str, words: &Words) -> Option<u16> {
     let title = folded(title);
-    let parts: Vec<&str> = title.split(' ').filter(|part| !part.is_empty()).collect();
+    let title: Vec<&str> = parts(&title).collect();
     let place = |word: &str| {
         let word = folded(word);
-        match word.split(' ').find(|part| !part.is_empty()) {
-            Some(first) => parts.iter().position(|part| *part == first),
+        let word: Vec<&str> = parts(&word).collect();
+        match word.len() {
             // Signs alone are in every title.
-            None => Some(parts.len()),
+            0 => Some(title.len()),
+            length => title.windows(length).position(|parts| parts == word),
         }
     };
     let places = words.iter().map(place).sum::<Option<usize>>()?;
-    Some(u16::try_from(places + parts.len()).unwrap_or(u16::MAX))
+    Some(u16::try_from(places + title.len()).unwrap_or(u16::MAX))
+}
+
+fn parts(folded: &str) -> impl Iterator<Item = &str> {
+    folded.split(' ').filter(|part| !part.is_empty())
 }
 
 /// Lower case without marks on its letters, a space for whatever is no letter or digit.
@@ -65,5 +70,16 @@ mod tests {
         assert_eq!(rank("CAFE T-SHIRT", &words), rank("Café, t shirt", &words));
         assert_eq!(rank("", &words), None);
         assert_eq!(rank("A t-shirt", &words), None);
+    }
+
+    #[test]
+    fn the_parts_of_a_word_stand_in_a_row() {
+        let words = Words::parse("t-shirt").unwrap();
+        for title in ["T-Shirt", "A t, a T shirt", "T/T shirt"] {
+            assert!(rank(title, &words).is_some(), "{title}");
+        }
+        for title in ["Model T", "Shirt, size T", "T and a shirt", "Shirt T"] {
+            assert_eq!(rank(title, &words), None, "{title}");
+        }
     }
 }
