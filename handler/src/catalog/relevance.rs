@@ -8,6 +8,7 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 use super::Words;
+use super::words::{is_indexed, lower};
 
 /// The more of a title the words make up and the earlier they stand in it, the lower.
 ///
@@ -36,16 +37,18 @@ fn parts(folded: &str) -> impl Iterator<Item = &str> {
 
 /// Lower case without marks on its letters, a space for whatever is no letter or digit.
 fn folded(text: &str) -> String {
-    let plain = |c: char| if c.is_alphanumeric() { c } else { ' ' };
+    let plain = |c: char| if is_indexed(c) { c } else { ' ' };
     if text.is_ascii() {
         return text.chars().map(|c| plain(c.to_ascii_lowercase())).collect();
     }
     let bare = text.nfd().filter(|c| !is_combining_mark(*c));
-    bare.flat_map(char::to_lowercase).map(plain).collect()
+    bare.flat_map(lower).map(plain).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -80,6 +83,15 @@ mod tests {
         }
         for title in ["Model T", "Shirt, size T", "T and a shirt", "Shirt T"] {
             assert_eq!(rank(title, &words), None, "{title}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_title_has_its_own_words(title in "[ΟΔΣς ]{1,10}|[\\PC&&[^\\p{M}]]{0,40}") {
+            if let Ok(words) = Words::parse(&title) {
+                prop_assert!(rank(&title, &words).is_some());
+            }
         }
     }
 }

@@ -25,7 +25,7 @@ impl Words {
         if text.chars().count() > Self::CHARACTERS_MAX {
             return refuse(format!("must have at most {} characters", Self::CHARACTERS_MAX));
         }
-        let lower = text.to_lowercase();
+        let lower: String = text.chars().flat_map(lower).collect();
         let mut words: Vec<Box<str>> = lower
             .split(|c: char| c.is_whitespace() || c.is_control())
             .filter(|word| parts(word) > 0)
@@ -53,8 +53,14 @@ fn parts(text: &str) -> usize {
     text.split(|c| !is_indexed(c)).filter(|part| !part.is_empty()).count()
 }
 
+/// Lower case, as a full-text index has it: letter by letter. A text's own rules have a form of
+/// their own for the sigma at a word's end, which its capital does not tell.
+pub(super) fn lower(c: char) -> impl Iterator<Item = char> {
+    c.to_lowercase().map(|c| if c == 'ς' { 'σ' } else { c })
+}
+
 /// Letters and digits; not the signs that Rust takes for letters and an index does not.
-fn is_indexed(c: char) -> bool {
+pub(super) fn is_indexed(c: char) -> bool {
     let is_circled = matches!(c, '\u{24b6}'..='\u{24e9}' | '\u{1f130}'..='\u{1f189}');
     c.is_alphanumeric() && !is_combining_mark(c) && !is_circled
 }
@@ -77,6 +83,13 @@ mod tests {
         let words = Words::parse("  Red\tT-Shirt & red ").unwrap();
         assert_eq!(words, Words::parse("t-shirt red").unwrap());
         assert_eq!(words.iter().collect::<Vec<_>>(), ["red", "t-shirt"]);
+    }
+
+    #[test]
+    fn a_sigma_is_a_sigma_wherever_it_stands() {
+        for text in ["ΟΔΟΣ", "οδος", "οδοσ"] {
+            assert_eq!(Words::parse(text).unwrap().to_string(), "οδοσ");
+        }
     }
 
     #[test]

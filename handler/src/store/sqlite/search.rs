@@ -384,6 +384,8 @@ fn set_watermark(tx: &Transaction<'_>, id: i64) -> Result<(), StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -413,5 +415,43 @@ mod tests {
         assert_eq!(expression(&words, None), r#"title : ("a""b" AND "near(" AND "or*")"#);
         let category = CategoryId::from_i64(5);
         assert!(expression(&words, category).ends_with(r#" AND category : "c5""#));
+    }
+
+    /// An index like the one of the schema, with a title in it.
+    fn indexed(title: &str) -> Connection {
+        let db = Connection::open_in_memory().unwrap();
+        let schema = include_str!("../../../migrations/sqlite/0002_search.sql");
+        db.execute_batch(schema.split_once(';').unwrap().0).unwrap();
+        db.execute("INSERT INTO search (rowid, title, category) VALUES (1, ?1, 'c1')", [title])
+            .unwrap();
+        db
+    }
+
+    /// By the index and by ourselves.
+    fn finds_itself(title: &str) -> bool {
+        let Ok(words) = Words::parse(title) else { return true };
+        let expression = expression(&words, None);
+        let sql = "SELECT 1 FROM search WHERE search MATCH ?1";
+        let is_found = indexed(title).prepare(sql).unwrap().exists([expression]).unwrap();
+        is_found && rank(title, &words).is_some()
+    }
+
+    #[test]
+    fn a_title_is_found_by_its_own_text() {
+        for title in ["ΟΔΟΣ ΣΣ", "Οδός", "İstanbul ILIK", "STRASSE Straße", "Ⓐlamp", "한국어 ВЕЩЬ"]
+        {
+            assert!(finds_itself(title), "{title}");
+        }
+    }
+
+    proptest! {
+        /// In the alphabets that the index knows: of those that are newer than Unicode 6.1 it
+        /// does not know which capital goes with which letter.
+        #[test]
+        fn every_title_is_found_by_its_own_text(
+            title in "[ -\u{24f}\u{300}-\u{36f}\u{386}-\u{527}\u{5d0}-\u{5ea}\u{1e00}-\u{1fff}\\p{Han}\\p{Nd}\\p{P}\\p{S}]{1,40}"
+        ) {
+            prop_assert!(finds_itself(&title));
+        }
     }
 }
