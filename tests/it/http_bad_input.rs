@@ -436,7 +436,11 @@ async fn beside_five_thousand_idle_connections_a_request_is_answered() {
 
     let mut idle = Vec::new();
     for _ in 0..IDLE {
-        idle.push(Wire::connect(&serving.url).await);
+        let mut wire = Wire::connect(&serving.url).await;
+        // A connection rests between requests; one that sends none is soon closed.
+        wire.send("GET /health HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        assert_eq!(wire.answer().await.unwrap().status, 200);
+        idle.push(wire);
     }
     // Connections are accepted in their order: a new one that is answered comes behind them all.
     let mut last = Wire::connect(&serving.url).await;

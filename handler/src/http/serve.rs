@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::Either;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper::{Request, Uri};
@@ -33,7 +33,7 @@ const CONNECTIONS_MAX: usize = 6_000;
 const BACKLOG: u32 = 4_096;
 /// How long a kept connection may rest: above the four minutes after which Azure's front end
 /// lets go of an idle one, so that it never sends a request into a connection that is being
-/// closed here. Of a head that has begun see [`super::slow_head`].
+/// closed here. Of a head that has begun, and of the first, see [`super::slow_head`].
 const HEAD_TIMEOUT: Duration = Duration::from_secs(250);
 /// Bytes of a request's head: what most servers take, and the least that hyper allows. Each
 /// connection may hold as much.
@@ -65,7 +65,7 @@ pub async fn serve(listener: TcpListener, app: App, stop: impl Future<Output = (
     let app = Arc::new(app);
     let filter = TowerToHyperService::new(warp::service(super::filter(&app)));
     let answer = move |request: Request<Incoming>, peer: SocketAddr, heads: &Heads| {
-        heads.one_more();
+        heads.one_more(!request.body().is_end_stream());
         if let Some(response) = catalogue::at_hand(&request, &app) {
             return Either::Left(ready(Ok(response)));
         }

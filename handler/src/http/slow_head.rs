@@ -1,8 +1,13 @@
 //! A connection that gives the head of a request only so much time.
 //!
 //! hyper's own limit counts a kept connection's rest as well, and must therefore be minutes; a
-//! client that sends a head byte by byte would hold a place and a buffer for as long. So the
-//! time is taken here, from the first byte of a head until the head has come whole.
+//! client that sends a head byte by byte, or nothing at all, would hold a place and a buffer for
+//! as long. So the time is taken here: of the first head from the connection's begin, of the
+//! others from their first byte, until the head has come whole.
+//!
+//! Where a head ends is read off the bytes: what follows the empty line of a request without a
+//! body belongs to the next head. Behind a body only what comes after it is known to, so the
+//! begin of a head in the same packet as a body's end has hyper's time.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -14,7 +19,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// From the first byte of a head to its last.
+/// Until the last byte of a head.
 const HEAD_MAX: Duration = Duration::from_secs(10);
 
 /// What a connection's service tells its stream.
@@ -25,6 +30,8 @@ pub(super) struct Heads(Arc<State>);
 struct State {
     /// Heads that have come whole.
     count: AtomicU64,
+    /// Whether a body belongs to the last of them.
+    has_body: AtomicBool,
     /// Whether a request is being answered: what comes meanwhile is its body, whose reader has
     /// limits of its own.
     is_answering: AtomicBool,
@@ -32,7 +39,8 @@ struct State {
 
 impl Heads {
     /// A head has come whole.
-    pub(super) fn one_more(&self) {
+    pub(super) fn one_more(&self, has_body: bool) {
+        self.0.has_body.store(has_body, Ordering::Relaxed);
         self.0.count.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -48,6 +56,10 @@ impl Heads {
         self.0.count.load(Ordering::Relaxed)
     }
 
+    fn has_body(&self) -> bool {
+        self.0.has_body.load(Ordering::Relaxed)
+    }
+
     fn is_answering(&self) -> bool {
         self.0.is_answering.load(Ordering::Relaxed)
     }
@@ -57,7 +69,8 @@ impl Heads {
 pub(super) struct SlowHead<S> {
     stream: S,
     heads: Heads,
-    /// How many heads had come whole when the last byte of one came.
+    tail: Tail,
+    /// How many heads had come whole when one was begun.
     begun_after: Option<u64>,
     /// Made only for a head that does not come in one piece; most do.
     until: Option<Pin<Box<Sleep>>>,
@@ -65,7 +78,25 @@ pub(super) struct SlowHead<S> {
 
 impl<S> SlowHead<S> {
     pub(super) fn new(stream: S, heads: Heads) -> Self {
-        Self { stream, heads, begun_after: None, until: None }
+        Self { stream, heads, tail: Tail::default(), begun_after: None, until: None }
+    }
+}
+
+/// The last bytes that have come.
+#[derive(Debug, Default)]
+struct Tail([u8; 3]);
+
+impl Tail {
+    fn take(&mut self, bytes: &[u8]) {
+        for byte in &bytes[bytes.len().saturating_sub(3)..] {
+            self.0.rotate_left(1);
+            self.0[2] = *byte;
+        }
+    }
+
+    /// Whether they end in an empty line.
+    fn ends_a_head(&self) -> bool {
+        self.0.ends_with(b"\n\r\n") || self.0.ends_with(b"\n\n")
     }
 }
 
@@ -75,16 +106,20 @@ impl<S: AsyncRead + Unpin> AsyncRead for SlowHead<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let Self { stream, heads, begun_after, until } = self.get_mut();
+        let Self { stream, heads, tail, begun_after, until } = self.get_mut();
         let before = buffer.filled().len();
-        let read = Pin::new(stream).poll_read(context, buffer);
         let (count, is_answering) = (heads.count(), heads.is_answering());
-        if is_answering || begun_after.is_some_and(|begun| begun != count) {
-            *begun_after = None;
+        if is_answering || *begun_after != Some(count) {
+            // The last head has come whole; another may be begun by what came with it.
+            let is_begun = !is_answering && !heads.has_body() && !tail.ends_a_head();
+            *begun_after = is_begun.then_some(count);
             *until = None;
         }
+        let read = Pin::new(stream).poll_read(context, buffer);
         if read.is_ready() {
-            if !is_answering && buffer.filled().len() > before {
+            let come = &buffer.filled()[before..];
+            tail.take(come);
+            if !is_answering && !come.is_empty() {
                 *begun_after = Some(count);
             }
             return read;
@@ -130,10 +165,49 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for SlowHead<S> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
-    use tokio::time::advance;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+    use tokio::time::{advance, timeout};
 
     use super::*;
+
+    const REST: Duration = Duration::from_mins(4);
+
+    async fn is_cut(stream: &mut SlowHead<DuplexStream>, within: Duration) -> bool {
+        match timeout(within, stream.read(&mut [0; 64])).await {
+            Ok(read) => read.is_err_and(|cut| cut.kind() == io::ErrorKind::TimedOut),
+            Err(_) => false,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_sends_nothing_is_cut_off() {
+        let (_client, server) = duplex(64);
+        let mut stream = SlowHead::new(server, Heads::default());
+        assert!(!is_cut(&mut stream, HEAD_MAX.mul_f64(0.9)).await);
+        assert!(is_cut(&mut stream, HEAD_MAX.mul_f64(0.2)).await);
+    }
+
+    /// Requests, each as it comes in one packet, and whether the next head is begun by it.
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_is_begun_behind_another_is_cut_off() {
+        for (packet, has_body, is_begun) in [
+            (&b"GET / HTTP/1.1\r\n\r\n"[..], false, false),
+            (b"GET / HTTP/1.1\n\n", false, false),
+            (b"GET / HTTP/1.1\r\n\r\nG", false, true),
+            (b"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n", false, true),
+            (b"PUT / HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}", true, false),
+        ] {
+            let (mut client, server) = duplex(64);
+            let heads = Heads::default();
+            let mut stream = SlowHead::new(server, heads.clone());
+            client.write_all(packet).await.unwrap();
+            assert!(stream.read(&mut [0; 64]).await.unwrap() > 0);
+            heads.one_more(has_body);
+            heads.clone().answering(advance(REST)).await;
+            let shown = String::from_utf8_lossy(packet);
+            assert_eq!(is_cut(&mut stream, REST).await, is_begun, "{shown}");
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_head_that_drips_is_cut_off_and_a_rest_is_not() {
@@ -141,18 +215,14 @@ mod tests {
         let heads = Heads::default();
         let mut stream = SlowHead::new(server, heads.clone());
         let mut piece = [0; 64];
-        // At rest before the first head and after it.
-        let rest = tokio::time::timeout(Duration::from_mins(4), stream.read(&mut piece));
-        assert!(rest.await.is_err());
         client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
         assert!(stream.read(&mut piece).await.unwrap() > 0);
-        heads.one_more();
-        let rest = tokio::time::timeout(Duration::from_mins(4), stream.read(&mut piece));
-        assert!(rest.await.is_err());
+        heads.one_more(false);
+        assert!(timeout(REST, stream.read(&mut piece)).await.is_err());
         // A body may take its time.
         client.write_all(b"POST / HTTP/1.1\r\n\r\n").await.unwrap();
         assert!(stream.read(&mut piece).await.unwrap() > 0);
-        heads.one_more();
+        heads.one_more(true);
         let body = async {
             client.write_all(b"a").await.unwrap();
             assert!(stream.read(&mut piece).await.unwrap() > 0);
@@ -165,7 +235,7 @@ mod tests {
         for _ in 0..4 {
             client.write_all(b"G").await.unwrap();
             assert!(stream.read(&mut piece).await.unwrap() > 0);
-            let waited = tokio::time::timeout(Duration::from_secs(3), stream.read(&mut piece));
+            let waited = timeout(Duration::from_secs(3), stream.read(&mut piece));
             if let Ok(cut) = waited.await {
                 assert_eq!(cut.unwrap_err().kind(), io::ErrorKind::TimedOut);
                 return;
