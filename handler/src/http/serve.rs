@@ -15,8 +15,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_io_timeout::TimeoutStream;
 
 use super::auth::Peer;
@@ -27,6 +27,8 @@ use crate::app::App;
 /// Connections at once. More wait in the system's queue. Each may hold a head and 10 kB more:
 /// DESIGN 8 has 192 MiB for all that happens at once.
 const CONNECTIONS_MAX: usize = 6_000;
+/// A line for each connection that waits would only add to what is wrong.
+const FULL_TOLD_EVERY: Duration = Duration::from_mins(1);
 /// Connections that the system keeps until they are accepted; it may have a lower cap of its
 /// own. The usual 128 is full after a burst, and a client that meets a full queue tries again
 /// only after a second.
@@ -58,7 +60,7 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Serves until `stop` ends, then lets requests end for ten seconds at the most.
 pub async fn serve(listener: TcpListener, app: App, stop: impl Future<Output = ()>) {
-    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut places = Places::default();
     let graceful = GracefulShutdown::new();
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(HEAD_BYTES_MAX);
@@ -77,14 +79,13 @@ pub async fn serve(listener: TcpListener, app: App, stop: impl Future<Output = (
     };
     tokio::pin!(stop);
     loop {
-        let permit = Arc::clone(&connections).acquire_owned();
         let accepted = async {
-            let permit = permit.await.expect("the semaphore is never closed");
-            (permit, listener.accept().await)
+            let place = places.take().await;
+            (place, listener.accept().await)
         };
-        let (permit, stream, peer) = tokio::select! {
-            (permit, accepted) = accepted => match accepted {
-                Ok((stream, peer)) => (permit, stream, peer),
+        let (place, stream, peer) = tokio::select! {
+            (place, accepted) = accepted => match accepted {
+                Ok((stream, peer)) => (place, stream, peer),
                 Err(e) => {
                     tracing::warn!("a connection could not be accepted: {e}");
                     sleep(ACCEPT_PAUSE).await;
@@ -111,12 +112,46 @@ pub async fn serve(listener: TcpListener, app: App, stop: impl Future<Output = (
             if let Err(e) = connection.await {
                 tracing::debug!("a connection ended early: {e}");
             }
-            drop(permit);
+            drop(place);
         });
     }
     drop(listener);
     if timeout(DRAIN, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests did not end in time");
+    }
+}
+
+/// The places of connections.
+struct Places {
+    free: Arc<Semaphore>,
+    /// When it was last told that there is none left.
+    told_at: Option<Instant>,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self { free: Arc::new(Semaphore::new(CONNECTIONS_MAX)), told_at: None }
+    }
+}
+
+impl Places {
+    async fn take(&mut self) -> OwnedSemaphorePermit {
+        if self.is_to_be_told(Instant::now()) {
+            tracing::warn!(
+                "all {CONNECTIONS_MAX} connections are taken: others wait until one is closed"
+            );
+        }
+        let place = Arc::clone(&self.free).acquire_owned();
+        place.await.expect("the semaphore is never closed")
+    }
+
+    fn is_to_be_told(&mut self, now: Instant) -> bool {
+        let is_due = self.told_at.is_none_or(|told_at| now - told_at >= FULL_TOLD_EVERY);
+        let is_to_be_told = is_due && self.free.available_permits() == 0;
+        if is_to_be_told {
+            self.told_at = Some(now);
+        }
+        is_to_be_told
     }
 }
 
@@ -127,4 +162,23 @@ fn with_path<B>(mut request: Request<B>) -> Request<B> {
         *request.uri_mut() = Uri::from_static("*");
     }
     request
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn that_all_places_are_taken_is_told_once_a_minute() {
+        let mut places = Places { free: Arc::new(Semaphore::new(1)), told_at: None };
+        assert!(!places.is_to_be_told(Instant::now()));
+        let place = places.take().await;
+        for _ in 0..2 {
+            assert!(places.is_to_be_told(Instant::now()));
+            assert!(!places.is_to_be_told(Instant::now()));
+            tokio::time::advance(FULL_TOLD_EVERY).await;
+        }
+        drop(place);
+        assert!(!places.is_to_be_told(Instant::now()), "there is room");
+    }
 }
