@@ -86,14 +86,24 @@ pub struct Counters {
     pub misses: AtomicU64,
     /// Loads.
     pub loads: AtomicU64,
+    /// Loads that ended in an error, whichever.
+    pub loads_failed: AtomicU64,
     /// Joined loads that brought an answer older than what the joiner knew.
     pub joins_outrun: AtomicU64,
     /// Older answers given while the store was away.
     pub stale: AtomicU64,
     /// Questions for the versions.
     pub asks: AtomicU64,
+    /// Questions for the versions that ended in an error, whichever.
+    pub asks_failed: AtomicU64,
     /// Answers to them that were behind what was known before: the database was restored.
     pub restores: AtomicU64,
+    /// Calls of the store that took longer than they may.
+    pub deadlines_passed: AtomicU64,
+    /// Calls of the store that were not made, since it is left alone.
+    pub breaker_refusals: AtomicU64,
+    /// Calls that the store had no time for.
+    pub busy: AtomicU64,
 }
 
 /// How long the store may take. Joiners wait on it.
@@ -281,7 +291,7 @@ impl Cache {
         let mut asked = match self.breaker() {
             BreakerState::Closed => self.asking.lock().await,
             // One tries whether the store has come back; nobody is kept waiting for it.
-            BreakerState::Open => self.asking.try_lock().map_err(|_| Arc::new(left_alone()))?,
+            BreakerState::Open => self.asking.try_lock().map_err(|_| Arc::new(self.refusal()))?,
         };
         // Whoever had the turn before has asked for us too.
         if self.known().gate(self.now()) == Gate::Open {
@@ -300,12 +310,15 @@ impl Cache {
     async fn ask(&self) -> Result<(), StoreError> {
         let (known, sent) = (self.known(), self.now());
         count(&self.counters.asks);
-        let mut versions = self.guarded(ASK_DEADLINE, self.origin.versions()).await?;
+        let failed = |_: &StoreError| count(&self.counters.asks_failed);
+        let asked = self.guarded(ASK_DEADLINE, self.origin.versions()).await;
+        let mut versions = asked.inspect_err(failed)?;
         let lost = known.lost_in(&versions);
         if !lost.is_empty() {
             count(&self.counters.restores);
             tracing::warn!(rows = lost.len(), "the database has gone back to an earlier state");
-            versions = self.guarded(DEADLINE, self.origin.raise(&lost)).await?;
+            let raised = self.guarded(DEADLINE, self.origin.raise(&lost)).await;
+            versions = raised.inspect_err(failed)?;
         }
         self.known.write().unwrap_or_else(PoisonError::into_inner).heard(sent, &versions);
         Ok(())
@@ -356,7 +369,8 @@ impl Cache {
 
     async fn load(&self, question: &Question, known: &Known) -> Result<Answer, StoreError> {
         count(&self.counters.loads);
-        let answer = self.guarded(DEADLINE, self.origin.load(question, known)).await?;
+        let loaded = self.guarded(DEADLINE, self.origin.load(question, known)).await;
+        let answer = loaded.inspect_err(|_| count(&self.counters.loads_failed))?;
         // A version that nobody has told us of yet: others must not fall behind it.
         self.publish(&answer.tags.iter().map(|tag| (tag.row, tag.version)).collect());
         Ok(answer)
@@ -382,17 +396,28 @@ impl Cache {
     ) -> Result<T, StoreError> {
         let breaker = || self.breaker.lock().unwrap_or_else(PoisonError::into_inner);
         if !breaker().lets_through(self.now()) {
-            return Err(left_alone());
+            return Err(self.refusal());
         }
         let result = match tokio::time::timeout(deadline, call).await {
             Ok(result) => result,
-            Err(late) => Err(StoreError::Unreachable(late.into())),
+            Err(late) => {
+                count(&self.counters.deadlines_passed);
+                Err(StoreError::Unreachable(late.into()))
+            }
         };
+        if let Err(StoreError::Busy) = &result {
+            count(&self.counters.busy);
+        }
         match &result {
             Err(error) if error.is_away() => breaker().failed(self.now()),
             _ => breaker().succeeded(),
         }
         result
+    }
+
+    fn refusal(&self) -> StoreError {
+        count(&self.counters.breaker_refusals);
+        StoreError::Unreachable("the store is left alone for a second".into())
     }
 }
 
@@ -423,10 +448,6 @@ impl Expiry<Question, Slot> for Life {
     ) -> Option<Duration> {
         self.expire_after_create(question, slot, updated_at)
     }
-}
-
-fn left_alone() -> StoreError {
-    StoreError::Unreachable("the store is left alone for a second".into())
 }
 
 fn count(counter: &AtomicU64) {

@@ -22,6 +22,7 @@ struct Held {
     version: AtomicI64,
     loads: AtomicU64,
     is_away: AtomicBool,
+    is_busy: AtomicBool,
     hangs: AtomicBool,
     may_load: Semaphore,
     loading: Semaphore,
@@ -33,6 +34,7 @@ impl Held {
             version: AtomicI64::new(1),
             loads: AtomicU64::new(0),
             is_away: AtomicBool::new(false),
+            is_busy: AtomicBool::new(false),
             hangs: AtomicBool::new(false),
             may_load: Semaphore::new(Semaphore::MAX_PERMITS),
             loading: Semaphore::new(0),
@@ -74,6 +76,9 @@ impl Origin for Held {
     async fn load(&self, _: &Question, _: &Known) -> Result<Answer, StoreError> {
         self.loads.fetch_add(1, Ordering::SeqCst);
         let version = self.check()?;
+        if self.is_busy.load(Ordering::SeqCst) {
+            return Err(StoreError::Busy);
+        }
         self.loading.add_permits(1);
         self.may_load.acquire().await.unwrap().forget();
         let tag = Tag { row: Row::CATALOGUE, version };
@@ -290,4 +295,46 @@ async fn a_store_that_hangs_does_not_take_the_kept_answers_with_it() {
             assert_eq!(waited[18], Duration::ZERO, "round {round}: one tries, the others go on");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_way_in_which_a_wait_ends_is_counted() {
+    let held = Held::new();
+    let cache = cache(&held);
+    ask(&cache).await;
+    let counted = |cache: &Cache| {
+        let all = cache.counters();
+        [
+            &all.loads_failed,
+            &all.asks_failed,
+            &all.deadlines_passed,
+            &all.breaker_refusals,
+            &all.busy,
+        ]
+        .map(|counter| counter.load(Ordering::Relaxed))
+    };
+    assert_eq!(counted(&cache), [0, 0, 0, 0, 0]);
+    held.is_busy.store(true, Ordering::SeqCst);
+    assert!(matches!(*fails(&cache).await, StoreError::Busy));
+    assert_eq!(counted(&cache), [1, 0, 0, 0, 1]);
+    held.is_busy.store(false, Ordering::SeqCst);
+    held.may_load.forget_permits(Semaphore::MAX_PERMITS);
+    fails(&cache).await;
+    assert_eq!(counted(&cache), [2, 0, 1, 0, 1], "a load that takes too long");
+    held.hangs.store(true, Ordering::SeqCst);
+    fails(&cache).await;
+    assert_eq!(counted(&cache), [2, 1, 2, 0, 1], "nor are the versions told in time");
+    held.hangs.store(false, Ordering::SeqCst);
+    held.is_away.store(true, Ordering::SeqCst);
+    fails(&cache).await;
+    assert_eq!(counted(&cache), [2, 2, 2, 0, 1]);
+    fails(&cache).await;
+    assert_eq!(counted(&cache), [2, 3, 2, 1, 1], "it is left alone");
+}
+
+/// The error of a question whose answer was never kept.
+async fn fails(cache: &Arc<Cache>) -> Arc<StoreError> {
+    // Later than the last one, whose error would else be this one's too.
+    tokio::time::advance(Duration::from_millis(1)).await;
+    cache.answer(&Question::CategoryCounts).await.unwrap_err()
 }

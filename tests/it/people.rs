@@ -386,6 +386,9 @@ async fn administrators_see_what_happened() {
     let stats = send(&app, Method::GET, "/stats", Some(token(&boss)), None).await;
     let stats = body(stats, 200).await;
     assert!(stats["totals"]["cache"]["hits"].as_u64().unwrap() >= 2, "{stats}");
+    for name in ["loads_failed", "asks_failed", "deadlines_passed", "breaker_refusals", "busy"] {
+        assert_eq!(stats["totals"]["cache"][name], 0, "{name}");
+    }
     assert_eq!(stats["instances"][0]["breakers"]["database"], "closed");
     assert!(stats["instances"][0]["id"].is_string());
 }

@@ -42,10 +42,15 @@ struct CacheCounts {
     hits: u64,
     misses: u64,
     loads: u64,
+    loads_failed: u64,
     joins_outrun: u64,
     stale: u64,
     asks: u64,
+    asks_failed: u64,
     restores: u64,
+    deadlines_passed: u64,
+    breaker_refusals: u64,
+    busy: u64,
 }
 
 #[derive(Clone, Copy, Serialize)]
@@ -81,10 +86,15 @@ fn counts(app: &App) -> Counts {
             hits: read(&cache.hits),
             misses: read(&cache.misses),
             loads: read(&cache.loads),
+            loads_failed: read(&cache.loads_failed),
             joins_outrun: read(&cache.joins_outrun),
             stale: read(&cache.stale),
             asks: read(&cache.asks),
+            asks_failed: read(&cache.asks_failed),
             restores: read(&cache.restores),
+            deadlines_passed: read(&cache.deadlines_passed),
+            breaker_refusals: read(&cache.breaker_refusals),
+            busy: read(&cache.busy),
         },
         streams: StreamCounts {
             begun: read(&streams.begun),
