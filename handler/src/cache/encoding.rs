@@ -44,7 +44,8 @@ impl Encoding {
         };
         let brotli = weight("br").unwrap_or(0);
         let gzip = weight("gzip").or_else(|| weight("x-gzip")).unwrap_or(0);
-        let named_identity = accept.split(',').map(weighted).find(|(c, _)| *c == "identity");
+        let is_identity = |(coding, _): &(&str, u16)| coding.eq_ignore_ascii_case("identity");
+        let named_identity = accept.split(',').map(weighted).find(is_identity);
         let identity = named_identity.map_or(0, |(_, weight)| weight);
         if brotli > 0 && brotli >= gzip && brotli >= identity {
             Self::Brotli
@@ -134,6 +135,7 @@ mod tests {
             (Some("*"), Brotli),
             (Some("*, br;q=0"), Gzip),
             (Some("identity, gzip;q=0.5"), Identity),
+            (Some("IDENTITY, gzip;q=0.5"), Identity),
             (Some("GZIP;Q=1.0"), Gzip),
             (Some("gzip;q=nonsense, br;q=2"), Identity),
             (Some("deflate, zstd"), Identity),
