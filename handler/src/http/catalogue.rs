@@ -65,7 +65,9 @@ impl Ask<'_> {
             Wanted::Answer(question) => {
                 let reply = app.cache.answer(&question).await?;
                 if !reply.answer.is_found() {
-                    return Err(products::absent(&question));
+                    let mut response = products::absent(&question).respond(Some(self.path));
+                    respond::tell_where_from(&mut response, reply.outcome);
+                    return Ok(response);
                 }
                 Ok(respond::answer(&reply, self.headers).await)
             }

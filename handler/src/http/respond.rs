@@ -92,6 +92,11 @@ fn cached(reply: &Reply, encoding: Encoding, body: Option<Bytes>) -> Response {
     response
 }
 
+/// Tells how a question was answered whose answer is that there is no such thing.
+pub(super) fn tell_where_from(response: &mut Response, outcome: Outcome) {
+    response.headers_mut().insert(CACHE_STATUS, status(outcome));
+}
+
 /// The lines of a header as the one list that they are (RFC 9110, 5.3). A line that cannot be
 /// read says nothing.
 fn list<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Cow<'a, str>> {
