@@ -177,7 +177,7 @@ impl Stream {
             Ok(()) => Ok(true),
             Err(mpsc::error::SendTimeoutError::Closed(_)) => Ok(false),
             Err(mpsc::error::SendTimeoutError::Timeout(_)) => {
-                Err(format!("the client took nothing for {} s", CLIENT_TIMEOUT.as_secs()))
+                Err(format!("the client took less than a page in {} s", CLIENT_TIMEOUT.as_secs()))
             }
         }
     }
