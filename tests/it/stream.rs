@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use reqwest::{Response, StatusCode};
 use serde_json::Value;
+use vitrine::catalog::Asin;
 use vitrine::store::Store;
 
 use crate::support::TestFolder;
 use crate::support::app::TestApp;
-use crate::support::files::many;
+use crate::support::files::{asin, many};
 
 const NDJSON: &str = "application/x-ndjson";
 const CSV: &str = "text/csv";
@@ -145,11 +146,21 @@ async fn a_list_that_changes_meanwhile_has_every_row_that_stays_once() {
         vitrine::import::Options { how: vitrine::store::HowStarted::ByHand, rejects_max: None };
     let source = vitrine::import::source::Source::File(more);
     vitrine::import::import(&store, &rejects, source, options, &|_| {}).await.unwrap();
+    let goes = |i: usize| i % 100 == 7;
+    for i in (0..ROWS).filter(|i| goes(*i)) {
+        let remove: vitrine::store::Edit = Box::new(|_| Ok(None));
+        store.edit_product(&Asin::parse(&asin(i)).unwrap(), remove).await.unwrap();
+    }
     let text = streamed.text().await.unwrap();
     let mut times = BTreeMap::new();
     for line in text.lines() {
         let product: Value = serde_json::from_str(line).unwrap();
         *times.entry(product["asin"].as_str().unwrap().to_owned()).or_insert(0) += 1;
     }
-    assert!(times.len() >= ROWS && times.values().all(|count| *count == 1));
+    for i in (0..ROWS).filter(|i| !goes(*i)) {
+        assert_eq!(times.get(&asin(i)), Some(&1), "{i}");
+    }
+    assert!(times.values().all(|count| *count == 1));
+    let gone = (0..ROWS).filter(|i| goes(*i) && !times.contains_key(&asin(*i))).count();
+    assert!(gone > 0, "rows went while the list was on its way");
 }

@@ -21,14 +21,18 @@ pub fn row(asin: &str, title: &str, price: &str, category: u32) -> String {
     )
 }
 
+/// The asin of a row of [`many`].
+pub fn asin(i: usize) -> String {
+    // 7919 is a prime: the asins come in no order.
+    format!("B{:09}", i * 7_919 % 1_000_000_007)
+}
+
 /// A products file of `count` good rows in two categories.
 pub fn many(count: usize) -> String {
     let mut text = format!("{HEADER}\n");
     for i in 0..count {
-        // 7919 is a prime: the asins come in no order.
-        let asin = format!("B{:09}", i * 7_919 % 1_000_000_007);
         text.push_str(&row(
-            &asin,
+            &asin(i),
             &format!("\"Lamp, no. {i}\""),
             &format!("{}.5", i % 97),
             1 + (i % 2) as u32,
