@@ -8,6 +8,7 @@
 
 pub mod answer;
 pub mod breaker;
+pub mod counters;
 pub mod encoding;
 pub mod entity_tag;
 pub mod versions;
@@ -28,6 +29,7 @@ use crate::question::Question;
 use crate::store::StoreError;
 use answer::Answer;
 use breaker::{Breaker, BreakerState};
+use counters::{Counters, count};
 use versions::{Gate, Known, Moment, Versions};
 
 /// Where answers come from when none is kept.
@@ -75,35 +77,6 @@ pub enum Outcome {
     /// By an answer that is older than it should be, since the store is away: so many seconds
     /// since it was last known to be right.
     Stale(u64),
-}
-
-/// How often each thing happened since the start.
-#[derive(Debug, Default)]
-pub struct Counters {
-    /// Answers that were kept and counted.
-    pub hits: AtomicU64,
-    /// Answers that had to be loaded, joined loads included.
-    pub misses: AtomicU64,
-    /// Loads.
-    pub loads: AtomicU64,
-    /// Loads that ended in an error, whichever.
-    pub loads_failed: AtomicU64,
-    /// Joined loads that brought an answer older than what the joiner knew.
-    pub joins_outrun: AtomicU64,
-    /// Older answers given while the store was away.
-    pub stale: AtomicU64,
-    /// Questions for the versions.
-    pub asks: AtomicU64,
-    /// Questions for the versions that ended in an error, whichever.
-    pub asks_failed: AtomicU64,
-    /// Answers to them that were behind what was known before: the database was restored.
-    pub restores: AtomicU64,
-    /// Calls of the store that took longer than they may.
-    pub deadlines_passed: AtomicU64,
-    /// Calls of the store that were not made, since it is left alone.
-    pub breaker_refusals: AtomicU64,
-    /// Calls that the store had no time for.
-    pub busy: AtomicU64,
 }
 
 /// How long the store may take. Joiners wait on it.
@@ -448,8 +421,4 @@ impl Expiry<Question, Slot> for Life {
     ) -> Option<Duration> {
         self.expire_after_create(question, slot, updated_at)
     }
-}
-
-fn count(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
 }
