@@ -51,13 +51,14 @@ pub fn filter(app: &Arc<App>) -> BoxedFilter<(Response,)> {
         .and(raw_query())
         .and(warp::header::headers_cloned())
         .and(warp::ext::optional())
-        .and(warp::body::stream().map(Body::new))
+        .and(warp::ext::optional())
+        .and(warp::body::stream())
         .and(warp::any().map(move || Arc::clone(&app)))
         .then(
-            |method, path: FullPath, query: String, headers, peer, body, app: Arc<App>| async move {
+            |method, path: FullPath, query: String, headers, peer, heads, body, app: Arc<App>| async move {
                 let (path, query) = (path.as_str(), query.as_str());
                 let ask = Ask { method: &method, path, query, headers: &headers, peer };
-                ask.respond(&app, body).await
+                ask.respond(&app, Body::new(body).by(heads)).await
             },
         )
         .boxed()

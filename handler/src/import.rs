@@ -27,7 +27,7 @@ use batches::{Batches, KnownCategories};
 use rejects::RejectsFolder;
 use source::{Source, SourceError, SourceState};
 
-/// One batch in the channel, one being made, one being written.
+/// One batch in the channel, one being made, one on its way, one being applied.
 const BATCHES_WAITING: usize = 1;
 /// Rows that a dry run checks at a time.
 const ROWS_CHECKED: usize = 10_000;

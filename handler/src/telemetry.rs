@@ -22,7 +22,7 @@ pub fn start(filter: Option<&str>, default: &str) -> Result<(), String> {
         .with_env_filter(filter)
         .with_target(false)
         .with_ansi(has_colours)
-        .with_writer(move || OneLine { out: io::stdout(), has_colours })
+        .with_writer(move || OneLine { out: io::stdout().lock(), has_colours })
         .try_init()
         .map_err(|e| e.to_string())?;
     // A panic is told of by Rust on stderr; here it is a line like any other.
@@ -31,7 +31,8 @@ pub fn start(filter: Option<&str>, default: &str) -> Result<(), String> {
 }
 
 /// Writes each event as one line, whatever its texts hold: who reads the log goes by lines, and
-/// the Functions host by how they begin.
+/// the Functions host by how they begin. Holds the output for as long: no other event comes in
+/// between.
 struct OneLine<W> {
     out: W,
     has_colours: bool,

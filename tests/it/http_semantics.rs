@@ -303,16 +303,16 @@ async fn every_kept_answer_is_a_hit_the_second_time() {
 
 #[tokio::test]
 async fn that_there_is_no_such_thing_is_kept_too() {
-    let (_folder, serving) = filled().await;
+    let (_folder, site) = filled_site().await;
     for path in ["/products/NONE", "/products?category_id=77", "/category/name?category_id=77"] {
         for status in ["vitrine; fwd=miss", "vitrine; hit"] {
-            let absent = serving.get(path).await;
+            let absent = site.get(path).await;
             assert_eq!(absent.status(), 404, "{path}");
             assert_eq!(header(&absent, "cache-status"), status, "{path}");
             assert_eq!(header(&absent, "content-type"), "application/problem+json", "{path}");
         }
     }
-    let refused = serving.get("/products?limit=0").await;
+    let refused = site.get("/products?limit=0").await;
     assert_eq!(header(&refused, "cache-status"), "", "nothing was asked");
 }
 

@@ -104,7 +104,6 @@ mod on_sqlserver {
         let store: Arc<dyn Store> = database.store(Clock::System).await;
         let some = (0..6).map(|i| product(&format!("B{i}"), Some(100), 1 + i % 3)).collect();
         load(&store, "a", some).await;
-        let mut editor = database.connect().await;
         let mut seen = store.versions().await.unwrap();
         for (statement, rows, counted) in [
             ("UPDATE amazon.products SET price = 5 WHERE asin = 'B0'", &[0, 1][..], [2, 2, 2]),
@@ -124,7 +123,8 @@ mod on_sqlserver {
                 [2, 5, 0],
             ),
         ] {
-            // A batch each, as a pipeline sends them.
+            // A batch each and a connection of its own, as a pipeline has it.
+            let mut editor = database.connect().await;
             for batch in statement.split("; ") {
                 editor.simple_query(batch).await.unwrap().into_results().await.unwrap();
             }

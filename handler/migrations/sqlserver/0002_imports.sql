@@ -65,8 +65,8 @@ BEGIN
     SET XACT_ABORT ON;
     DECLARE @replaced BIGINT = 0, @made INT = 0, @known INT = 0;
     CREATE TABLE #touched (category_id INT NOT NULL, gained BIGINT NOT NULL);
-    CREATE TABLE #known (asin VARCHAR(20) COLLATE Latin1_General_100_BIN2 NOT NULL PRIMARY KEY);
-    CREATE TABLE #met (asin VARCHAR(20) COLLATE Latin1_General_100_BIN2 NOT NULL PRIMARY KEY);
+    CREATE TABLE #known (asin VARCHAR(20) COLLATE Latin1_General_100_BIN2 NOT NULL);
+    CREATE TABLE #met (asin VARCHAR(20) COLLATE Latin1_General_100_BIN2 NOT NULL);
     EXEC sp_set_session_context N'vitrine.apply', 1;
     BEGIN TRY
         INSERT INTO amazon.categories (id, name)

@@ -8,6 +8,8 @@ use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
+use super::slow_head::Heads;
+
 /// How long a client may send nothing in the middle of a body.
 const STALL: Duration = Duration::from_secs(30);
 /// How long a whole body may take that is read at once: its sender may not drip for hours.
@@ -25,6 +27,8 @@ type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, warp::Error>> + Send>>;
 pub struct Body {
     /// None at its end.
     rest: Option<Pieces>,
+    /// The connection that it comes by, where that counts the time of heads.
+    heads: Option<Heads>,
 }
 
 /// Why a body cannot be had.
@@ -41,7 +45,7 @@ pub enum BodyError {
 /// Nothing.
 impl Default for Body {
     fn default() -> Self {
-        Self { rest: None }
+        Self { rest: None, heads: None }
     }
 }
 
@@ -54,7 +58,14 @@ impl Body {
                 buffer.copy_to_bytes(bytes)
             })
         });
-        Self { rest: Some(Box::pin(pieces)) }
+        Self { rest: Some(Box::pin(pieces)), heads: None }
+    }
+
+    /// By the connection that counts the time of heads.
+    pub(super) fn by(self, heads: Option<Heads>) -> Self {
+        let mut body = self;
+        body.heads = heads;
+        body
     }
 
     /// The whole body, if it has at most so many bytes. Counted, not believed: one that comes
@@ -97,8 +108,13 @@ impl Drop for Body {
         if let Some(Some(Ok(_))) | None = rest.next().now_or_never()
             && let Ok(runtime) = Handle::try_current()
         {
-            // Whatever is left then is left.
-            runtime.spawn(timeout(UNWANTED, read_on(rest)));
+            // What comes behind the answer is still no head.
+            let busy = self.heads.as_ref().map(Heads::busy);
+            runtime.spawn(async move {
+                // Whatever is left then is left.
+                let _ = timeout(UNWANTED, read_on(rest)).await;
+                drop(busy);
+            });
         }
     }
 }

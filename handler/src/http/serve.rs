@@ -73,6 +73,7 @@ pub async fn serve(listener: TcpListener, app: App, stop: impl Future<Output = (
         }
         let mut request = with_path(request);
         request.extensions_mut().insert(Peer(peer));
+        request.extensions_mut().insert(heads.clone());
         // The server moves the future of each request: a large one would cost those who are
         // answered at once.
         Either::Right(Box::pin(heads.clone().answering(filter.call(request))))

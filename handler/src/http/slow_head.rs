@@ -12,7 +12,7 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -32,9 +32,19 @@ struct State {
     count: AtomicU64,
     /// Whether a body belongs to the last of them.
     has_body: AtomicBool,
-    /// Whether a request is being answered: what comes meanwhile is its body, whose reader has
-    /// limits of its own.
-    is_answering: AtomicBool,
+    /// How many are at a request: who answers it, and who reads its body. What comes meanwhile
+    /// is the body, whose reader has limits of its own.
+    busy: AtomicU32,
+}
+
+/// Somebody is at a request, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Busy(Heads);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.0.busy.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Heads {
@@ -46,10 +56,14 @@ impl Heads {
 
     /// Says that an answer is being made, until it is.
     pub(super) async fn answering<T>(self, answer: impl Future<Output = T>) -> T {
-        self.0.is_answering.store(true, Ordering::Relaxed);
-        let answer = answer.await;
-        self.0.is_answering.store(false, Ordering::Relaxed);
-        answer
+        let _busy = self.busy();
+        answer.await
+    }
+
+    /// Says that somebody is at the request that has come.
+    pub(super) fn busy(&self) -> Busy {
+        self.0.busy.fetch_add(1, Ordering::Relaxed);
+        Busy(self.clone())
     }
 
     fn count(&self) -> u64 {
@@ -61,7 +75,7 @@ impl Heads {
     }
 
     fn is_answering(&self) -> bool {
-        self.0.is_answering.load(Ordering::Relaxed)
+        self.0.busy.load(Ordering::Relaxed) > 0
     }
 }
 
@@ -207,6 +221,26 @@ mod tests {
             let shown = String::from_utf8_lossy(packet);
             assert_eq!(is_cut(&mut stream, REST).await, is_begun, "{shown}");
         }
+    }
+
+    /// A body that is read on behind its answer, and the rest after it.
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_outlives_its_answer_is_no_head() {
+        let (mut client, server) = duplex(64);
+        let heads = Heads::default();
+        let mut stream = SlowHead::new(server, heads.clone());
+        let mut piece = [0; 64];
+        client.write_all(b"POST / HTTP/1.1\r\n\r\na").await.unwrap();
+        assert!(stream.read(&mut piece).await.unwrap() > 0);
+        heads.one_more(true);
+        let reading = heads.clone().answering(async { heads.busy() }).await;
+        for _ in 0..5 {
+            assert!(!is_cut(&mut stream, HEAD_MAX * 2).await);
+            client.write_all(b"b").await.unwrap();
+            assert!(stream.read(&mut piece).await.unwrap() > 0);
+        }
+        drop(reading);
+        assert!(!is_cut(&mut stream, REST).await);
     }
 
     #[tokio::test(start_paused = true)]

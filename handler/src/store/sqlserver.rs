@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use backon::BackoffBuilder as _;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::{
     Batch, Claim, Claimed, Committed, Edit, End, Lease, Once, Page, Read, Reject, Run, RunId,
@@ -51,6 +51,8 @@ use turns::Turns;
 const REQUEST: Duration = Duration::from_secs(9);
 /// What an import waits for a database that wakes, moves or is throttled.
 const BATCH: Duration = Duration::from_mins(4);
+/// What a batch may take that is sent ahead: the lease of its run waits for it.
+const AHEAD: Duration = Duration::from_secs(10);
 /// What is said of a server that did not answer a moment ago.
 const LEFT_ALONE: &str = "it did not answer a moment ago";
 
@@ -318,30 +320,40 @@ impl Store for SqlServerStore {
 
     async fn send_ahead(&self, lease: &Lease, batch: &Batch) {
         let Some(mut session) = self.connections.get_beside_others().await else { return };
-        match load::stage(&mut session, batch).await {
-            Ok(()) => self.ahead.put(lease, batch, session),
-            Err(e) => tracing::debug!("a batch is sent again when its turn comes: {e}"),
+        let began = Instant::now();
+        // One that is given up is busy, and thrown away.
+        match timeout(AHEAD, load::stage(&mut session, batch)).await {
+            Ok(Ok(())) => self.ahead.put(lease, batch, began.elapsed(), session),
+            Ok(Err(e)) => tracing::debug!("a batch is sent again when its turn comes: {e}"),
+            Err(late) => tracing::debug!("a batch is sent again when its turn comes: {late}"),
         }
     }
 
     async fn commit_batch(&self, lease: &Lease, batch: Batch) -> Result<Committed, StoreError> {
         let (batch, now) = (&batch, self.now());
-        self.repeat(BATCH, || async {
-            let began = Instant::now();
-            let loaded = if let Some(mut session) = self.ahead.take(lease, batch) {
-                load::apply(&mut session, lease, batch, now).await
-            } else {
-                let mut session = self.connections.get().await?;
-                load::load(&mut session, lease, batch, now).await
-            };
-            match &loaded {
-                Ok(_) => self.pace.took(batch.read, began.elapsed()),
-                Err(Stop::Sql(_) | Stop::Unsure(_)) => self.pace.was_lost(),
-                Err(_) => {}
-            }
-            loaded
-        })
-        .await
+        let committed = self
+            .repeat(BATCH, || async {
+                let began = Instant::now();
+                let (loaded, ahead) =
+                    if let Some((mut session, ahead)) = self.ahead.take(lease, batch) {
+                        (load::apply(&mut session, lease, batch, now).await, ahead)
+                    } else {
+                        let mut session = self.connections.get().await?;
+                        (load::load(&mut session, lease, batch, now).await, Duration::ZERO)
+                    };
+                match &loaded {
+                    Ok(_) => self.pace.took(batch.read, began.elapsed().max(ahead)),
+                    Err(Stop::Sql(_) | Stop::Unsure(_)) => self.pace.was_lost(),
+                    Err(_) => {}
+                }
+                loaded
+            })
+            .await;
+        if committed.is_err() {
+            // The run is lost or rests: nobody asks for what was sent for it.
+            self.ahead.forget(lease);
+        }
+        committed
     }
 
     async fn finish_loading(&self, lease: &Lease) -> Result<(), StoreError> {

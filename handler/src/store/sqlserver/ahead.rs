@@ -5,6 +5,7 @@
 //! comes.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use bb8::PooledConnection;
 
@@ -18,6 +19,8 @@ pub(super) struct Ahead(Mutex<Option<Sent>>);
 struct Sent {
     lease: Lease,
     start: u64,
+    /// How long it took to get there.
+    took: Duration,
     session: PooledConnection<'static, Manager>,
 }
 
@@ -27,19 +30,20 @@ impl Ahead {
         &self,
         lease: &Lease,
         batch: &Batch,
+        took: Duration,
         session: PooledConnection<'static, Manager>,
     ) {
-        *self.sent() = Some(Sent { lease: *lease, start: batch.start, session });
+        *self.sent() = Some(Sent { lease: *lease, start: batch.start, took, session });
     }
 
-    /// The connection on which this batch is staged: for one try.
+    /// The connection on which this batch is staged, and how long that took: for one try.
     pub(super) fn take(
         &self,
         lease: &Lease,
         batch: &Batch,
-    ) -> Option<PooledConnection<'static, Manager>> {
+    ) -> Option<(PooledConnection<'static, Manager>, Duration)> {
         let is_it = |sent: &mut Sent| sent.lease == *lease && sent.start == batch.start;
-        self.sent().take_if(is_it).map(|sent| sent.session)
+        self.sent().take_if(is_it).map(|sent| (sent.session, sent.took))
     }
 
     /// What was sent for this run is not wanted any more.

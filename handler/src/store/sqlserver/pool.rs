@@ -16,7 +16,7 @@ use super::connect::Target;
 use super::faults::Fault;
 use super::session::Session;
 use super::stop::Stop;
-use crate::cache::breaker::Breaker;
+use crate::cache::breaker::{Breaker, BreakerState};
 
 /// DESIGN 4.10.
 const IDLE: Duration = Duration::from_mins(5);
@@ -76,7 +76,11 @@ impl Connections {
 
     /// A connection for work that may be left out: none where requests could come to lack one.
     pub(super) async fn get_beside_others(&self) -> Option<PooledConnection<'static, Manager>> {
-        if self.most < CONNECTIONS_TO_SPARE {
+        let state = self.pool.state();
+        let is_spare = self.most >= CONNECTIONS_TO_SPARE
+            && (state.idle_connections > 0 || state.connections < self.most);
+        let breaker = self.breaker.lock().unwrap_or_else(PoisonError::into_inner).state();
+        if !is_spare || breaker != BreakerState::Closed {
             return None;
         }
         self.pool.get_owned().await.ok()
