@@ -21,6 +21,7 @@ use async_trait::async_trait;
 use futures_util::FutureExt as _;
 use moka::Expiry;
 use moka::future::Cache as Slots;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 use xxhash_rust::xxh3::xxh3_64;
@@ -86,6 +87,9 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const ASK_DEADLINE: Duration = Duration::from_secs(2);
 /// DESIGN 4.10: without a reader for so long nobody polls; the next one asks first.
 const IDLE: Duration = Duration::from_mins(5);
+/// Readers that wait for loads at once, 8 kB each: as many as there are connections, so that
+/// only those who ask and go away again and again meet the limit.
+const FILLS_MAX: usize = 6_000;
 /// Joins of a load that turn out too old before a caller loads for itself.
 const JOINS_MAX: u32 = 4;
 
@@ -99,6 +103,8 @@ pub struct Cache {
     breaker: Mutex<Breaker>,
     /// One question for the versions at a time; the others wait for its answer.
     asking: tokio::sync::Mutex<Asked>,
+    /// Places of those who load or wait for a load, readers who have gone among them.
+    fills: Arc<Semaphore>,
     /// When a reader or writer came last.
     asked_at_ms: AtomicU64,
     counters: Counters,
@@ -147,6 +153,7 @@ impl Cache {
             slots,
             breaker: Mutex::default(),
             asking: tokio::sync::Mutex::default(),
+            fills: Arc::new(Semaphore::new(FILLS_MAX)),
             asked_at_ms: AtomicU64::new(0),
             counters: Counters::default(),
         }
@@ -308,8 +315,16 @@ impl Cache {
             return Ok(Reply { answer: Arc::clone(answer), outcome: Outcome::Hit });
         }
         count(&self.counters.misses);
+        let place = Arc::clone(&self.fills).try_acquire_owned();
+        let place = place.map_err(|_| {
+            count(&self.counters.busy);
+            Arc::new(StoreError::Busy)
+        })?;
         let (cache, question, known) = (Arc::clone(self), question.clone(), known.clone());
-        let filling = async move { cache.load_or_join(&question, &known, kept).await };
+        let filling = async move {
+            let _place = place;
+            cache.load_or_join(&question, &known, kept).await
+        };
         // To its end, whoever hangs up: a load that ended with its caller would be begun anew
         // by the next one, while the store is still busy with the first.
         let filled = tokio::spawn(filling.in_current_span()).await;

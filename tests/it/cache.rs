@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::FutureExt as _;
 use tokio::sync::Semaphore;
 use vitrine::cache::answer::Answer;
 use vitrine::cache::versions::{Known, Row, Tag, Versions};
 use vitrine::cache::{Cache, Limits, Origin, Outcome};
+use vitrine::catalog::Asin;
 use vitrine::question::Question;
 use vitrine::store::StoreError;
 
@@ -194,6 +196,29 @@ async fn a_load_that_everybody_has_left_is_kept() {
     assert_eq!(ask(&cache).await.0, "1");
     assert_eq!(ask(&cache).await, ("1".to_owned(), Outcome::Hit));
     assert_eq!(held.loads(), 1);
+}
+
+/// Readers who ask and go at once leave no more loads behind than there may be connections.
+#[tokio::test]
+async fn those_who_ask_and_go_meet_a_limit() {
+    let held = Held::new();
+    let cache = cache(&held);
+    ask(&cache).await;
+    held.may_load.forget_permits(Semaphore::MAX_PERMITS);
+    let about = |number: usize| Question::Product(Asin::parse(&format!("B{number}")).unwrap());
+    let gone = (0..7_000).filter(|number| {
+        let question = about(*number);
+        let asked = cache.answer(&question).now_or_never();
+        assert!(asked.as_ref().is_none_or(|asked| matches!(asked, Err(e) if e.may_pass())));
+        asked.is_none()
+    });
+    assert_eq!(gone.count(), 6_000);
+    assert_eq!(cache.counters().busy.load(Ordering::SeqCst), 1_000);
+    // The others are let in again when the store has answered.
+    held.may_load.add_permits(Semaphore::MAX_PERMITS);
+    while cache.answer(&about(6_999)).await.is_err() {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]
