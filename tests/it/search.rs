@@ -231,6 +231,42 @@ async fn products_that_are_removed_meanwhile_hide_no_others() {
     assert_eq!(found, dear);
 }
 
+/// Products come while somebody pages through nearly as many matches as one page examines: what
+/// has been shown is not shown again.
+#[tokio::test]
+async fn products_that_come_meanwhile_repeat_no_others() {
+    let shop = shop();
+    let lamp = |i: usize| {
+        let (title, is_dear) = match i {
+            // Shown first, and behind the last whole block.
+            19_000 => ("Lamp", true),
+            _ => ("A lamp of a kind", i.is_multiple_of(4_000)),
+        };
+        let price = vitrine::catalog::Money::from_hundredths(if is_dear { 900 } else { 1 });
+        Product { price, ..titled(&format!("B{i:06}"), title, 1) }
+    };
+    load(&shop.store, "a", (0..EXAMINED_MAX - 10).map(lamp).collect()).await;
+    shop.index().await;
+    let mut query = PageQuery::parse("q=lamp&min_price=9&limit=2").unwrap();
+    let mut found = Vec::new();
+    loop {
+        let page = shop.store.page(&query).await.unwrap().value.unwrap();
+        found.extend(page.products.iter().map(|product| product.asin.to_string()));
+        query.after = page.next;
+        if query.after.is_none() {
+            break;
+        }
+        if found.len() == 2 {
+            assert_eq!(found[0], "B019000");
+            load(&shop.store, "b", (20_001..20_100).map(lamp).collect()).await;
+            shop.index().await;
+        }
+    }
+    found.sort();
+    let dear = [0, 4_000, 8_000, 12_000, 16_000, 19_000].map(|i| format!("B{i:06}"));
+    assert_eq!(found, dear);
+}
+
 /// While the index lags a moved product is still found where it was: it is not shown there,
 /// where a later write to it would not be noticed.
 #[tokio::test]

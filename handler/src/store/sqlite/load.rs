@@ -24,6 +24,7 @@ pub(super) fn commit(
 ) -> Result<Committed, StoreError> {
     let source = runs::pass_fence(tx, lease, batch, now)?;
     let mut touched = Touched::default();
+    let lagged = search::lags(tx)?;
     if batch.start == 0 {
         sample::note_first_batch(tx, &source, &mut touched)?;
     }
@@ -51,6 +52,10 @@ pub(super) fn commit(
         }
     };
     marks.save()?;
+    // The sample that is taken away may have been all that waited.
+    if lagged && !search::lags(tx)? {
+        touched.search();
+    }
     touched.raise(tx, now)?;
     runs::keep_rejects(tx, lease.run, &batch.rejects)?;
     let counts = runs::count(tx, lease.run, &counts, categories_made)?;

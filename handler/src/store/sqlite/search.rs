@@ -39,7 +39,7 @@ pub(super) fn page(
         return Ok(Read { value: None, version: versions::of_catalogue(db)? });
     };
     let mut place = Place::of(query);
-    let Stretch { mut found, until } = stretch(db, query, words, &place)?;
+    let Stretch { mut found, until, last: last_examined } = stretch(db, query, words, &place)?;
     place.until = until;
     if let Some(shown) = place.shown {
         found.retain(|found| (found.rank, found.asin) > shown);
@@ -50,9 +50,13 @@ pub(super) fn page(
     let next = match (shown.last(), until) {
         _ if count >= RESULTS_MAX => None,
         (Some(last), _) if found.len() > room => {
-            Place { shown: Some((last.rank, last.asin)), count, ..place }.position()
+            // Its end is the same on every page: what is added meanwhile lies behind it.
+            let until = until.or(Some((last_examined / Place::BLOCK + 1) * Place::BLOCK));
+            Place { until, shown: Some((last.rank, last.asin)), count, ..place }.position()
         }
-        (_, Some(until)) => Place { behind: until, until: None, shown: None, count }.position(),
+        (_, Some(until)) if has_more(db, query, words, until)? => {
+            Place { behind: until, until: None, shown: None, count }.position()
+        }
         _ => None,
     };
     let products = shown
@@ -76,6 +80,8 @@ struct Stretch {
     found: Vec<Found>,
     /// Where it ends, if there may be more behind it.
     until: Option<i64>,
+    /// The last one examined.
+    last: i64,
 }
 
 fn stretch(
@@ -92,7 +98,10 @@ fn stretch(
     let mut product = db.prepare_cached(&product_rows::by_id_sql())?;
     let expression = expression(words, query.category);
     let end = place.until.unwrap_or(i64::MAX);
-    let mut rows = matches.query((expression, place.behind, end, EXAMINED_MAX))?;
+    // One that has been begun keeps its ends, and may have grown.
+    let is_begun = place.shown.is_some();
+    let most = if is_begun { 2 * EXAMINED_MAX } else { EXAMINED_MAX };
+    let mut rows = matches.query((expression, place.behind, end, most))?;
     let (mut found, mut examined, mut last) = (Vec::new(), 0, place.behind);
     while let Some(row) = rows.next()? {
         let id = row.get(0)?;
@@ -113,12 +122,26 @@ fn stretch(
     }
     let until = match examined {
         // No page examines more; a block alone does not hold as many.
-        EXAMINED_MAX => Some(last - last % Place::BLOCK),
+        EXAMINED_MAX if !is_begun => Some(last - last % Place::BLOCK),
         _ => place.until,
     };
     found.retain(|found| until.is_none_or(|until| found.id <= until));
     found.sort_unstable_by_key(|found| (found.rank, found.asin));
-    Ok(Stretch { found, until })
+    Ok(Stretch { found, until, last })
+}
+
+/// Whether there are matches behind this id.
+fn has_more(
+    db: &Connection,
+    query: &PageQuery,
+    words: &Words,
+    until: i64,
+) -> Result<bool, StoreError> {
+    let mut more = db.prepare_cached(
+        "-- store.search_more
+         SELECT 1 FROM search WHERE search MATCH ?1 AND rowid > ?2 LIMIT 1",
+    )?;
+    Ok(more.exists((expression(words, query.category), until))?)
 }
 
 /// Every word in the title; each is quoted, so that nothing in it is taken for syntax.
