@@ -21,7 +21,7 @@ use tokio_io_timeout::TimeoutStream;
 
 use super::auth::Peer;
 use super::catalogue;
-use super::slow_head::{Heads, SlowHead};
+use super::slow_head::{HEAD_MAX, Heads, SlowHead};
 use crate::app::App;
 
 /// Connections at once. More wait in the system's queue. Each may hold a head and 10 kB more:
@@ -65,6 +65,8 @@ pub async fn serve(listener: TcpListener, app: App, stop: impl Future<Output = (
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(HEAD_BYTES_MAX);
     let app = Arc::new(app);
+    // A host is the only one to connect, and keeps connections that it has not used yet.
+    let first = if app.functions.is_some() { HEAD_TIMEOUT } else { HEAD_MAX };
     let filter = TowerToHyperService::new(warp::service(super::filter(&app)));
     let answer = move |request: Request<Incoming>, peer: SocketAddr, heads: &Heads| {
         heads.one_more(!request.body().is_end_stream());
@@ -102,7 +104,7 @@ pub async fn serve(listener: TcpListener, app: App, stop: impl Future<Output = (
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(WRITE_TIMEOUT));
         let heads = Heads::default();
-        let stream = SlowHead::new(Box::pin(stream), heads.clone());
+        let stream = SlowHead::new(Box::pin(stream), heads.clone(), first);
         let connection = http.serve_connection(
             TokioIo::new(stream),
             service_fn(move |request| answer(request, peer, &heads)),

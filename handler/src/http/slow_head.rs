@@ -20,7 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
 /// Until the last byte of a head.
-const HEAD_MAX: Duration = Duration::from_secs(10);
+pub(super) const HEAD_MAX: Duration = Duration::from_secs(10);
 
 /// What a connection's service tells its stream.
 #[derive(Debug, Clone, Default)]
@@ -83,6 +83,7 @@ impl Heads {
 pub(super) struct SlowHead<S> {
     stream: S,
     heads: Heads,
+    first: Duration,
     tail: Tail,
     /// How many heads had come whole when one was begun.
     begun_after: Option<u64>,
@@ -91,8 +92,9 @@ pub(super) struct SlowHead<S> {
 }
 
 impl<S> SlowHead<S> {
-    pub(super) fn new(stream: S, heads: Heads) -> Self {
-        Self { stream, heads, tail: Tail::default(), begun_after: None, until: None }
+    /// `first`: how long it may take until the first byte.
+    pub(super) fn new(stream: S, heads: Heads, first: Duration) -> Self {
+        Self { stream, heads, first, tail: Tail::default(), begun_after: None, until: None }
     }
 }
 
@@ -108,6 +110,11 @@ impl Tail {
         }
     }
 
+    /// Whether nothing has come.
+    fn is_empty(&self) -> bool {
+        self.0 == [0; 3]
+    }
+
     /// Whether they end in an empty line.
     fn ends_a_head(&self) -> bool {
         self.0.ends_with(b"\n\r\n") || self.0.ends_with(b"\n\n")
@@ -120,7 +127,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for SlowHead<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let Self { stream, heads, tail, begun_after, until } = self.get_mut();
+        let Self { stream, heads, first, tail, begun_after, until } = self.get_mut();
         let before = buffer.filled().len();
         let (count, is_answering) = (heads.count(), heads.is_answering());
         if is_answering || *begun_after != Some(count) {
@@ -132,6 +139,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for SlowHead<S> {
         let read = Pin::new(stream).poll_read(context, buffer);
         if read.is_ready() {
             let come = &buffer.filled()[before..];
+            if tail.is_empty() {
+                // The time of the head itself begins.
+                *until = None;
+            }
             tail.take(come);
             if !is_answering && !come.is_empty() {
                 *begun_after = Some(count);
@@ -139,7 +150,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for SlowHead<S> {
             return read;
         }
         if begun_after.is_some() {
-            let until = until.get_or_insert_with(|| Box::pin(sleep(HEAD_MAX)));
+            let most = if tail.is_empty() { *first } else { HEAD_MAX };
+            let until = until.get_or_insert_with(|| Box::pin(sleep(most)));
             ready!(until.as_mut().poll(context));
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
@@ -196,7 +208,19 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_connection_that_sends_nothing_is_cut_off() {
         let (_client, server) = duplex(64);
-        let mut stream = SlowHead::new(server, Heads::default());
+        let mut stream = SlowHead::new(server, Heads::default(), HEAD_MAX);
+        assert!(!is_cut(&mut stream, HEAD_MAX.mul_f64(0.9)).await);
+        assert!(is_cut(&mut stream, HEAD_MAX.mul_f64(0.2)).await);
+    }
+
+    /// A host that keeps connections in store may not use one for a while.
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_in_store_has_longer_until_its_first_byte() {
+        let (mut client, server) = duplex(64);
+        let mut stream = SlowHead::new(server, Heads::default(), REST);
+        assert!(!is_cut(&mut stream, REST.mul_f64(0.9)).await);
+        client.write_all(b"G").await.unwrap();
+        assert!(stream.read(&mut [0; 64]).await.unwrap() > 0);
         assert!(!is_cut(&mut stream, HEAD_MAX.mul_f64(0.9)).await);
         assert!(is_cut(&mut stream, HEAD_MAX.mul_f64(0.2)).await);
     }
@@ -213,7 +237,7 @@ mod tests {
         ] {
             let (mut client, server) = duplex(64);
             let heads = Heads::default();
-            let mut stream = SlowHead::new(server, heads.clone());
+            let mut stream = SlowHead::new(server, heads.clone(), HEAD_MAX);
             client.write_all(packet).await.unwrap();
             assert!(stream.read(&mut [0; 64]).await.unwrap() > 0);
             heads.one_more(has_body);
@@ -228,7 +252,7 @@ mod tests {
     async fn a_body_that_outlives_its_answer_is_no_head() {
         let (mut client, server) = duplex(64);
         let heads = Heads::default();
-        let mut stream = SlowHead::new(server, heads.clone());
+        let mut stream = SlowHead::new(server, heads.clone(), HEAD_MAX);
         let mut piece = [0; 64];
         client.write_all(b"POST / HTTP/1.1\r\n\r\na").await.unwrap();
         assert!(stream.read(&mut piece).await.unwrap() > 0);
@@ -247,7 +271,7 @@ mod tests {
     async fn a_head_that_drips_is_cut_off_and_a_rest_is_not() {
         let (mut client, server) = duplex(64);
         let heads = Heads::default();
-        let mut stream = SlowHead::new(server, heads.clone());
+        let mut stream = SlowHead::new(server, heads.clone(), HEAD_MAX);
         let mut piece = [0; 64];
         client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
         assert!(stream.read(&mut piece).await.unwrap() > 0);
