@@ -54,6 +54,25 @@ impl Shop {
         }
     }
 
+    /// Everything found, sorted, where something happens behind the first page.
+    async fn found_around(&self, query: &str, meanwhile: impl AsyncFn(&[String])) -> Vec<String> {
+        let mut query = PageQuery::parse(query).unwrap();
+        let mut found = Vec::new();
+        loop {
+            let page = self.store.page(&query).await.unwrap().value.unwrap();
+            let is_first = query.after.is_none();
+            found.extend(page.products.iter().map(|product| product.asin.to_string()));
+            query.after = page.next;
+            if query.after.is_none() {
+                found.sort();
+                return found;
+            }
+            if is_first {
+                meanwhile(&found).await;
+            }
+        }
+    }
+
     async fn found(&self, query: &str) -> Vec<String> {
         let products = walk(&self.store, PageQuery::parse(query).unwrap()).await;
         products.iter().map(|product| product.asin.to_string()).collect()
@@ -210,23 +229,14 @@ async fn products_that_are_removed_meanwhile_hide_no_others() {
         .collect();
     load(&shop.store, "a", rows).await;
     shop.index().await;
-    let mut query = PageQuery::parse("q=lamp&min_price=9&limit=2").unwrap();
-    let mut found = Vec::new();
-    loop {
-        let page = shop.store.page(&query).await.unwrap().value.unwrap();
-        found.extend(page.products.iter().map(|product| product.asin.to_string()));
-        query.after = page.next;
-        if query.after.is_none() {
-            break;
-        }
-        if found.len() == 2 {
+    let found = shop
+        .found_around("q=lamp&min_price=9&limit=2", async |_first| {
             for i in 100..250 {
                 let asin = Asin::parse(&format!("B{i:06}")).unwrap();
                 shop.store.edit_product(&asin, Box::new(|_| Ok(None))).await.unwrap();
             }
-        }
-    }
-    found.sort();
+        })
+        .await;
     let dear = [0, 4_000, 8_000, 12_000, 16_000, 20_000, 20_100].map(|i| format!("B{i:06}"));
     assert_eq!(found, dear);
 }
@@ -247,22 +257,13 @@ async fn products_that_come_meanwhile_repeat_no_others() {
     };
     load(&shop.store, "a", (0..EXAMINED_MAX - 10).map(lamp).collect()).await;
     shop.index().await;
-    let mut query = PageQuery::parse("q=lamp&min_price=9&limit=2").unwrap();
-    let mut found = Vec::new();
-    loop {
-        let page = shop.store.page(&query).await.unwrap().value.unwrap();
-        found.extend(page.products.iter().map(|product| product.asin.to_string()));
-        query.after = page.next;
-        if query.after.is_none() {
-            break;
-        }
-        if found.len() == 2 {
-            assert_eq!(found[0], "B019000");
+    let found = shop
+        .found_around("q=lamp&min_price=9&limit=2", async |first| {
+            assert_eq!(first[0], "B019000");
             load(&shop.store, "b", (20_001..20_100).map(lamp).collect()).await;
             shop.index().await;
-        }
-    }
-    found.sort();
+        })
+        .await;
     let dear = [0, 4_000, 8_000, 12_000, 16_000, 19_000].map(|i| format!("B{i:06}"));
     assert_eq!(found, dear);
 }

@@ -138,6 +138,19 @@ impl Position {
 }
 
 impl PageQuery {
+    /// The least and the greatest value that the filter leaves of the column that the list goes
+    /// by, in its stored unit.
+    pub fn key_bounds(&self) -> (Option<i64>, Option<i64>) {
+        let Filter { min_price, max_price, min_stars, .. } = self.filter;
+        match self.sort {
+            Sort::Price | Sort::PriceDescending => {
+                (min_price.map(Money::hundredths), max_price.map(Money::hundredths))
+            }
+            Sort::StarsDescending => (min_stars.map(Stars::hundredths), None),
+            Sort::Asin | Sort::ReviewsDescending => (None, None),
+        }
+    }
+
     /// Reads a raw query string; every parameter that is wrong is named.
     ///
     /// `code` and `clientId` are the platform's keys and mean nothing here.

@@ -9,8 +9,7 @@ use rusqlite::{Connection, Row, ToSql};
 
 use super::{product_rows, versions};
 use crate::catalog::{
-    Category, CategoryCount, CategoryId, CategoryName, Filter, Money, PageQuery, Position, Product,
-    Sort, Stars,
+    Category, CategoryCount, CategoryId, CategoryName, PageQuery, Position, Product, Sort,
 };
 use crate::store::{EXAMINED_MAX, Page, Read, StoreError};
 
@@ -174,14 +173,7 @@ struct Keys {
 /// A filter on the column that a list goes by is a shorter range of its index: nothing
 /// outside of it is examined. Stored keys are not negative.
 fn keys(query: &PageQuery) -> Keys {
-    let Filter { min_price, max_price, min_stars, .. } = query.filter;
-    let (min, max) = match query.sort {
-        Sort::Price | Sort::PriceDescending => {
-            (min_price.map(Money::hundredths), max_price.map(Money::hundredths))
-        }
-        Sort::StarsDescending => (min_stars.map(Stars::hundredths), None),
-        Sort::Asin | Sort::ReviewsDescending => (None, None),
-    };
+    let (min, max) = query.key_bounds();
     let has_unknown = min.is_none() && max.is_none();
     let (min, max) = (min.unwrap_or(0), max.unwrap_or(i64::MAX - 1));
     if query.sort.is_descending() {

@@ -278,14 +278,7 @@ impl Batch {
     /// A filter on the column that a list goes by is a shorter range of its index: nothing
     /// outside of it is examined.
     fn bounds(&mut self, query: &PageQuery, column: &str) -> String {
-        let Filter { min_price, max_price, min_stars, .. } = query.filter;
-        let (min, max) = match query.sort {
-            Sort::Price | Sort::PriceDescending => {
-                (min_price.map(Money::hundredths), max_price.map(Money::hundredths))
-            }
-            Sort::StarsDescending => (min_stars.map(Stars::hundredths), None),
-            Sort::Asin | Sort::ReviewsDescending => (None, None),
-        };
+        let (min, max) = query.key_bounds();
         let mut bounds = String::new();
         for (bound, operator) in [(min, ">="), (max, "<=")] {
             if let Some(bound) = bound {
