@@ -11,6 +11,7 @@ pub mod breaker;
 pub mod counters;
 pub mod encoding;
 pub mod entity_tag;
+pub mod shared;
 pub mod versions;
 
 use std::sync::atomic::{AtomicU64, Ordering};
