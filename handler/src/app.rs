@@ -177,21 +177,24 @@ impl Server {
     pub async fn run(self) {
         let under_host = self.app.functions.is_some();
         let stop = if under_host { care::never() } else { care::told_to_stop() };
-        let polling = tokio::spawn(care::poll(Arc::clone(&self.app.cache)));
+        let cache = Arc::clone(&self.app.cache);
+        let versions = tokio::spawn(care::of_versions(Arc::clone(&cache)));
+        let word = tokio::spawn(care::of_word(self.app.clone()));
         let caretaker = match self.parts {
             Parts::Opened(embedded) => tokio::spawn(care::of_all(embedded, self.maintenance)),
             Parts::Late(opening) => tokio::spawn(async {
                 if let Ok(embedded) = opening.await {
-                    care::under_host(embedded).await;
+                    care::under_host(embedded, cache).await;
                 }
             }),
             Parts::Server(folder, opening) => {
                 let maintenance = (!under_host).then_some(self.maintenance);
-                tokio::spawn(care::beside_server(opening, folder, maintenance))
+                tokio::spawn(care::beside_server(opening, folder, cache, maintenance))
             }
         };
         http::serve::serve(self.listener, self.app, stop).await;
-        polling.abort();
+        versions.abort();
+        word.abort();
         // A run in the middle of a batch goes on at its checkpoint next time.
         caretaker.abort();
     }

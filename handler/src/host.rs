@@ -156,7 +156,7 @@ impl Functions {
     /// away now is asked again before the next answer.
     async fn publish(&self) {
         match self.store.versions().await {
-            Ok(versions) => self.cache.publish(&versions),
+            Ok(versions) => self.cache.publish(&versions).await,
             Err(e) => tracing::debug!("the versions come with the next question: {e}"),
         }
     }

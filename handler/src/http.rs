@@ -16,7 +16,7 @@ mod respond;
 pub mod routes;
 pub mod serve;
 mod slow_head;
-mod stats;
+pub(crate) mod stats;
 mod stream;
 mod system;
 pub mod writes;

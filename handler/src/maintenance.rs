@@ -18,7 +18,7 @@ pub struct Maintenance {
     pub rejects: RejectsFolder,
     /// Sign-ups that may have been cut off.
     pub accounts: Arc<Accounts>,
-    /// Knows whether anybody asks.
+    /// Knows whether anybody asks, and compares what was published with the store.
     pub cache: Arc<Cache>,
 }
 
@@ -52,9 +52,11 @@ impl Maintenance {
             return Ok(Maintained::NotNow);
         }
         let healed = self.accounts.heal().await;
-        let maintained = maintain(&self.store, &self.rejects).await;
+        let maintained = maintain(&self.store, &self.rejects, &|_| self.cache.nudge()).await;
+        let reconciled = self.cache.reconcile().await;
         self.store.prune_sessions().await?;
         maintained?;
+        reconciled?;
         healed?;
         Ok(Maintained::Done)
     }

@@ -4,9 +4,11 @@ use async_trait::async_trait;
 use http::HeaderValue;
 use serde::Serialize;
 use uuid::Uuid;
+use xxhash_rust::xxh3::xxh3_128;
 
 use crate::cache::Origin;
 use crate::cache::answer::Answer;
+use crate::cache::shared::Place;
 use crate::cache::versions::{Known, Row, Tag, Tags, Version, Versions};
 use crate::catalog::{Asin, Category, CategoryId, PageQuery, slug, write_json_array};
 use crate::store::users::{Rights, User};
@@ -42,6 +44,60 @@ impl Question {
             Self::CategoryCounts => "counts".to_owned(),
             Self::Rights(user) => format!("rights/{user}"),
         }
+    }
+
+    /// The path by which a client asks it; `None` for what no client can ask.
+    pub fn path(&self) -> Option<String> {
+        Some(match self {
+            Self::Page(query) => query.link(),
+            Self::Product(asin) => format!("/products/{asin}"),
+            Self::Categories => "/categories".to_owned(),
+            Self::CategoryName(id) => format!("/category/name?category_id={}", id.get()),
+            Self::CategoryCounts => "/category/count".to_owned(),
+            Self::Rights(_) => return None,
+        })
+    }
+
+    /// The question that is asked by this path, as [`Self::path`] writes it.
+    pub fn at_path(path: &str) -> Option<Self> {
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        match path {
+            "/products" => PageQuery::parse(query).ok().map(Self::Page),
+            "/categories" => Some(Self::Categories),
+            "/category/count" => Some(Self::CategoryCounts),
+            "/category/name" => {
+                let id = query.strip_prefix("category_id=")?;
+                CategoryId::parse("category_id", id).ok().map(Self::CategoryName)
+            }
+            _ => Asin::parse(path.strip_prefix("/products/")?).ok().map(Self::Product),
+        }
+    }
+
+    /// The row that its answer depends on above all; `None` for a product, whose category is
+    /// told by the answer.
+    pub fn row(&self) -> Option<Row> {
+        match self {
+            Self::Product(_) => None,
+            Self::Page(query) => Some(query.category.map_or(Row::CATALOGUE, Row::category)),
+            Self::Rights(_) => Some(Row::RIGHTS),
+            Self::Categories | Self::CategoryName(_) | Self::CategoryCounts => Some(Row::CATALOGUE),
+        }
+    }
+
+    /// Where its answer lies in the shared cache; `None` for answers that stay in the process:
+    /// there is no end of searches and of filters by price, and nobody who can write to the
+    /// shared cache is to hand out rights.
+    pub fn place(&self) -> Option<Place> {
+        let category = match self {
+            Self::Product(asin) => {
+                return Some(Place { slot: format!("p:{asin}"), name: String::new() });
+            }
+            Self::Page(query) if !query.is_bounded() => return None,
+            Self::Page(query) => query.category.map_or(0, CategoryId::get),
+            _ => 0,
+        };
+        let name = format!("{:032x}", xxh3_128(self.path()?.as_bytes()));
+        Some(Place { slot: category.to_string(), name })
     }
 }
 
@@ -168,4 +224,51 @@ fn catalogue(version: Version) -> Tag {
 
 fn json(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).expect("answers are made of texts, numbers and lists")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn questions_are_told_by_their_paths() {
+        let paths = [
+            "/products",
+            "/products?category_id=3",
+            "/products?category_id=3&best_seller=true&sort=-stars&limit=5",
+            "/products?sort=price",
+            "/products/B00LAMP001",
+            "/categories",
+            "/category/name?category_id=3",
+            "/category/count",
+        ];
+        let mut places = Vec::new();
+        for path in paths {
+            let question = Question::at_path(path).unwrap();
+            assert_eq!(question.path().as_deref(), Some(path));
+            places.push(question.place().unwrap());
+        }
+        assert_eq!(places[1].slot, "3");
+        assert_eq!((places[4].slot.as_str(), places[4].name.as_str()), ("p:B00LAMP001", ""));
+        for (at, place) in places.iter().enumerate() {
+            assert!(!places[..at].contains(place), "{}", paths[at]);
+        }
+        let Some(Question::Page(query)) = Question::at_path("/products?limit=2&sort=price") else {
+            panic!("a page");
+        };
+        let after = crate::catalog::Position { key: Some(99), asin: Asin::parse("B1").unwrap() };
+        let next = Question::Page(PageQuery { after: Some(after), ..query });
+        assert_eq!(Question::at_path(&next.path().unwrap()), Some(next));
+    }
+
+    #[test]
+    fn what_has_no_end_or_gives_rights_is_not_shared() {
+        for path in ["/products?q=steel", "/products?min_price=1", "/products?max_price=2"] {
+            assert_eq!(Question::at_path(path).unwrap().place(), None, "{path}");
+        }
+        assert_eq!(Question::Rights(Uuid::nil()).place(), None);
+        for path in ["/", "/products/", "/products?x=1", "/category/name", "/imports"] {
+            assert_eq!(Question::at_path(path), None, "{path}");
+        }
+    }
 }

@@ -64,7 +64,7 @@ impl Writes {
         let cache = Arc::clone(&self.cache);
         let writing = async move {
             let written = write.await?;
-            cache.publish(&written.versions);
+            cache.publish(&written.versions).await;
             Ok(written)
         };
         tokio::spawn(writing.in_current_span()).await.map_err(|e| StoreError::Corrupt(e.into()))?

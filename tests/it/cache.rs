@@ -141,7 +141,7 @@ async fn a_load_that_began_before_a_write_is_not_served_after_it() {
         async move { ask(&cache).await }
     });
     held.loading.acquire().await.unwrap().forget();
-    cache.publish(&held.write());
+    cache.publish(&held.write()).await;
     // A reader that comes now joins the slow load, must not take its answer, and loads anew.
     let late = tokio::spawn({
         let cache = Arc::clone(&cache);
@@ -248,7 +248,7 @@ async fn an_error_is_shared_by_those_who_waited_and_kept_for_nobody() {
     let cache = cache(&held);
     ask(&cache).await;
     held.is_away.store(true, Ordering::SeqCst);
-    cache.publish(&HashMap::from([(Row::CATALOGUE, 5)]));
+    cache.publish(&HashMap::from([(Row::CATALOGUE, 5)])).await;
     let reply = cache.answer(&Question::Categories).await.unwrap();
     assert!(matches!(reply.outcome, Outcome::Stale(_)), "the older answer has stayed");
     held.is_away.store(false, Ordering::SeqCst);

@@ -151,10 +151,10 @@ impl World {
         Ok(Some(match way {
             Way::Ask { sent } => Way::Told { sent, versions },
             Way::Told { sent, versions } => {
-                instance.known.heard(Duration::from_millis(sent), &versions);
+                instance.known.heard_of_store(Duration::from_millis(sent), &versions);
                 Way::Look
             }
-            Way::Look if instance.known.gate(moment) == Gate::Ask => Way::Ask { sent: self.now },
+            Way::Look if instance.known.gate(moment) != Gate::Open => Way::Ask { sent: self.now },
             Way::Look => match instance.kept {
                 Some((tag, rows)) if instance.known.counts(&tag.into()) => {
                     return self.answer(at, arrived, rows).map(|()| None);

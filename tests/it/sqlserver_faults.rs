@@ -308,6 +308,6 @@ async fn the_timer_leaves_a_database_to_rest_that_nobody_asks() {
     tokio::time::advance(Duration::from_mins(5)).await;
     tokio::time::resume();
     assert!(!asks().await, "nobody has asked for five minutes");
-    cache.publish(&Versions::default());
+    cache.publish(&Versions::default()).await;
     assert!(asks().await, "somebody has written");
 }

@@ -411,7 +411,7 @@ async fn a_product_behind_a_load_is_left_to_the_indexer() {
     assert!(shop.found("q=brass").await.is_empty());
     while shop.sqlite.index_search().await.unwrap() {}
     // The index's version tells: another process would hear of it within its bound.
-    shop.cache.publish(&shop.store.versions().await.unwrap());
+    shop.cache.publish(&shop.store.versions().await.unwrap()).await;
     assert_eq!(shop.found("q=brass").await, ["NEW"]);
     assert_eq!(shop.found("q=lamp").await.len(), 5);
 }

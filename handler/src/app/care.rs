@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 use tokio::task::AbortHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::App;
 use super::embedded::Embedded;
 use super::server::Opening;
 use crate::cache::Cache;
+use crate::http::stats::{self, LEAVE_WORD_EVERY};
 use crate::import::maintain::import_dropped;
 use crate::import::rejects::RejectsFolder;
 use crate::import::watch::WatchedFolder;
@@ -26,17 +28,20 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const POSTPONED: Duration = Duration::from_secs(5);
 /// CONTRACT 4: not under a host, the process maintains itself every minute.
 const MAINTAIN_EVERY: Duration = Duration::from_mins(1);
+/// A query in ten seconds for the certainty that what is given is so.
+const AUDIT_EVERY: Duration = Duration::from_secs(10);
 
 /// Takes care of everything.
 pub(super) async fn of_all(embedded: Embedded, maintenance: Maintenance) {
-    tokio::join!(under_host(embedded), keep_maintaining(maintenance));
+    let cache = Arc::clone(&maintenance.cache);
+    tokio::join!(under_host(embedded, cache), keep_maintaining(maintenance));
 }
 
 /// Takes care of all that the host does not ask for by its timer.
-pub(super) async fn under_host(embedded: Embedded) {
+pub(super) async fn under_host(embedded: Embedded, cache: Arc<Cache>) {
     let Embedded { sqlite, folder, rejects, .. } = &embedded;
-    let dropped = watch(embedded.store(), folder.clone(), rejects.clone());
-    tokio::join!(dropped, index_search(Arc::clone(sqlite)));
+    let dropped = watch(embedded.store(), folder.clone(), rejects.clone(), Arc::clone(&cache));
+    tokio::join!(dropped, index_search(Arc::clone(sqlite), cache));
 }
 
 /// Takes care of what lies beside a database on a server, once it is opened. Without
@@ -44,6 +49,7 @@ pub(super) async fn under_host(embedded: Embedded) {
 pub(super) async fn beside_server(
     opening: Opening,
     folder: DataFolder,
+    cache: Arc<Cache>,
     maintenance: Option<Maintenance>,
 ) {
     let Opening { store, mut task } = opening;
@@ -57,7 +63,9 @@ pub(super) async fn beside_server(
     let store: Arc<dyn Store> = store;
     let dropped = async {
         match DataFolder::make(folder.path()) {
-            Ok(folder) => watch(store, folder.clone(), RejectsFolder::new(folder.rejects())).await,
+            Ok(folder) => {
+                watch(store, folder.clone(), RejectsFolder::new(folder.rejects()), cache).await;
+            }
             // A host may give the process no folder of its own.
             Err(e) => tracing::warn!("no folder is watched for files: {e}"),
         }
@@ -90,37 +98,83 @@ async fn keep_maintaining(maintenance: Maintenance) {
 }
 
 /// Keeps the search index behind the products, a step at a time.
-async fn index_search(sqlite: Arc<SqliteStore>) {
+async fn index_search(sqlite: Arc<SqliteStore>, cache: Arc<Cache>) {
     let mut ticks = interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        if let Err(e) = catch_up(&sqlite).await {
-            tracing::warn!("the search index lags and is tried again: {e}");
+        match catch_up(&sqlite).await {
+            Ok(0) => {}
+            Ok(_) => cache.nudge(),
+            Err(e) => tracing::warn!("the search index lags and is tried again: {e}"),
         }
     }
 }
 
-async fn catch_up(sqlite: &SqliteStore) -> Result<(), StoreError> {
+/// In how many steps.
+async fn catch_up(sqlite: &SqliteStore) -> Result<u64, StoreError> {
     let mut steps = 0;
     while sqlite.index_search().await? {
         steps += 1;
     }
     // Indexing fills the writer's page cache, 32 MiB that nobody needs at rest.
-    if steps > 0 { sqlite.shrink().await } else { Ok(()) }
+    if steps > 0 {
+        sqlite.shrink().await?;
+    }
+    Ok(steps)
 }
 
-/// Keeps what the cache knows young while somebody asks, so that no reader has to wait.
-pub(super) async fn poll(cache: Arc<Cache>) {
-    let mut ticks = interval(cache.poll_every());
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+/// Keeps what the cache knows young while somebody asks, so that no reader has to wait; hears
+/// what other instances tell; and tells them what was written without being published.
+pub(crate) async fn of_versions(cache: Arc<Cache>) {
+    let poll = async {
+        let mut ticks = interval(cache.poll_every());
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            cache.poll().await;
+        }
+    };
+    tokio::join!(poll, cache.listen(), tell(&cache));
+}
+
+/// Tells the other instances what was written without being published, as an import does.
+pub(crate) async fn tell(cache: &Cache) {
     loop {
-        ticks.tick().await;
-        cache.poll().await;
+        cache.nudged().await;
+        if let Err(e) = cache.reconcile().await {
+            tracing::debug!("the other instances hear it from the store: {e}");
+        }
     }
 }
 
-async fn watch(store: Arc<dyn Store>, folder: DataFolder, rejects: RejectsFolder) {
+/// Compares an answer now and then with the store, and leaves word of what has happened.
+pub(super) async fn of_word(app: App) {
+    let words = async {
+        let mut ticks = interval(LEAVE_WORD_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            stats::leave_word(&app).await;
+        }
+    };
+    let audits = async {
+        let mut ticks = interval(AUDIT_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            app.cache.audit().await;
+        }
+    };
+    tokio::join!(words, audits);
+}
+
+async fn watch(
+    store: Arc<dyn Store>,
+    folder: DataFolder,
+    rejects: RejectsFolder,
+    cache: Arc<Cache>,
+) {
     let mut watched = WatchedFolder::new(&folder.imports());
     let mut postponed: Vec<(Instant, PathBuf)> = Vec::new();
     let mut was_readable = true;
@@ -135,7 +189,8 @@ async fn watch(store: Arc<dyn Store>, folder: DataFolder, rejects: RejectsFolder
             Ok(uploaded) => {
                 was_readable = true;
                 for path in uploaded {
-                    if !import_dropped(&store, &rejects, path.clone()).await {
+                    let watcher = |_| cache.nudge();
+                    if !import_dropped(&store, &rejects, path.clone(), &watcher).await {
                         postponed.push((Instant::now() + POSTPONED, path));
                     }
                 }

@@ -49,7 +49,8 @@ impl Answer {
         Self::new(tags.into(), None)
     }
 
-    fn new(tags: Tags, identity: Option<Bytes>) -> Self {
+    /// An answer with this body, or the answer that there is no such thing.
+    pub(super) fn new(tags: Tags, identity: Option<Bytes>) -> Self {
         let state = EntityTag::of(identity.as_deref().unwrap_or_default());
         Self {
             tags,
@@ -63,6 +64,11 @@ impl Answer {
             etags: [Encoding::Identity, Encoding::Gzip, Encoding::Brotli]
                 .map(|encoding| state.header(encoding)),
         }
+    }
+
+    /// What names the state of the body, whatever its encoding.
+    pub fn state(&self) -> EntityTag {
+        self.state
     }
 
     /// Whether there is such a thing.

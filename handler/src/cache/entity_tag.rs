@@ -18,6 +18,11 @@ impl EntityTag {
         Self(xxh3_128(identity))
     }
 
+    /// The hash by itself.
+    pub fn bits(self) -> u128 {
+        self.0
+    }
+
     /// As a header has it, for the body in this encoding.
     pub fn header(self, encoding: Encoding) -> HeaderValue {
         let tag = format!("\"{:032x}{}\"", self.0, encoding.suffix());

@@ -85,6 +85,12 @@ impl Stamp {
         Self(format!("{:+011}{:020}", tag.row.0, tag.version))
     }
 
+    /// What a page begins with, if it has anything like a stamp.
+    pub fn read(page: &[u8]) -> Option<Self> {
+        let stamp = std::str::from_utf8(page.get(..Self::LEN)?).ok()?;
+        Some(Self(stamp.to_owned()))
+    }
+
     /// As it stands in a page.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -3,9 +3,11 @@
 //! Every cached answer carries the version of the row it depends on, read before its rows
 //! were. It counts while that is not below the version known here; so raising a version
 //! hides every older answer of that row at once, the fills still on their way included.
-//! Knowledge ages: before it is used, the last answered question must be younger than the
-//! bound, counted from the moment it was *sent*. No I/O and no clock in here: moments are
-//! passed in, so that a test drives it through every interleaving.
+//! Knowledge ages: before it is used, the last answered question to anybody must be younger than
+//! the bound, and the last one to the store younger than [`STORE_BOUND`], both counted from the
+//! moment they were *sent*. What the instances tell each other may get lost; what the store says
+//! is so. No I/O and no clock in here: moments are passed in, so that a test drives it through
+//! every interleaving.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -73,55 +75,79 @@ impl From<Tag> for Tags {
 /// A moment on the instance's own clock that only goes forward, as the time since its start.
 pub type Moment = Duration;
 
-/// What may be done before an answer is given.
+/// DESIGN 4.3: how old the store's own word may be. CONTRACT 6.1 gives five seconds for what the
+/// instances could not tell each other; one is for the question itself.
+pub const STORE_BOUND: Duration = Duration::from_secs(4);
+
+/// What must be done before an answer is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gate {
-    /// What is known is young enough.
+    /// Nothing: what is known is young enough.
     Open,
-    /// The store must be asked first.
-    Ask,
+    /// Anybody who knows must be asked: the other instances, by what they share, or the store.
+    AskAnybody,
+    /// The store must be asked.
+    AskStore,
 }
 
 /// The known versions and their age. Cheap to copy: a reader keeps what it knew on arrival.
 #[derive(Debug, Clone)]
 pub struct Known {
     versions: Arc<Versions>,
-    /// When the last question that was answered had been sent; `None` before the first.
-    asked: Option<Moment>,
+    /// When the last question to anybody that was answered had been sent; `None` before the
+    /// first.
+    heard: Option<Moment>,
+    /// The same of questions to the store.
+    heard_of_store: Option<Moment>,
     bound: Duration,
 }
 
 impl Known {
     /// Knows nothing, so the first answer asks first. `bound`: how old knowledge may be.
     pub fn new(bound: Duration) -> Self {
-        Self { versions: Arc::default(), asked: None, bound }
+        Self { versions: Arc::default(), heard: None, heard_of_store: None, bound }
     }
 
     /// Whether an answer may be given at `now` by what is known.
     pub fn gate(&self, now: Moment) -> Gate {
-        if self.age(now) < self.bound { Gate::Open } else { Gate::Ask }
+        if self.age_of_store(now) >= STORE_BOUND {
+            Gate::AskStore
+        } else if self.age(now) >= self.bound {
+            Gate::AskAnybody
+        } else {
+            Gate::Open
+        }
     }
 
-    /// How long ago the last question that was answered had been sent.
+    /// How long ago the last question to anybody that was answered had been sent.
     pub fn age(&self, now: Moment) -> Duration {
-        self.asked.map_or(Duration::MAX, |asked| now.saturating_sub(asked))
+        self.heard.map_or(Duration::MAX, |heard| now.saturating_sub(heard))
     }
 
-    /// Takes the answer to a question that was sent at `sent`. An answer may overtake
-    /// another; neither versions nor the moment ever go back. Tells whether a version rose.
+    /// How long ago the last question to the store that was answered had been sent.
+    pub fn age_of_store(&self, now: Moment) -> Duration {
+        self.heard_of_store.map_or(Duration::MAX, |heard| now.saturating_sub(heard))
+    }
+
+    /// Takes what the instances have told each other, asked for at `sent`. An answer may
+    /// overtake another; neither versions nor the moment ever go back. Tells whether a version
+    /// rose.
     pub fn heard(&mut self, sent: Moment, versions: &Versions) -> bool {
-        self.asked = self.asked.max(Some(sent));
+        self.heard = self.heard.max(Some(sent));
         self.raise(versions)
+    }
+
+    /// Takes the store's answer to a question that was sent at `sent`.
+    pub fn heard_of_store(&mut self, sent: Moment, versions: &Versions) -> bool {
+        self.heard_of_store = self.heard_of_store.max(Some(sent));
+        self.heard(sent, versions)
     }
 
     /// The rows that the store's answer has below what was known when it was asked: the
     /// store was restored to an earlier state, and may give the same numbers out again.
     /// `self` must have been copied before the question was sent.
     pub fn lost_in(&self, answer: &Versions) -> Versions {
-        let is_lost = |(row, version): &(&Row, &Version)| {
-            answer.get(row).is_none_or(|answered| answered < *version)
-        };
-        self.versions.iter().filter(is_lost).map(|(row, version)| (*row, *version)).collect()
+        behind(answer, &self.versions)
     }
 
     /// Takes versions that came unasked: a write of our own, a publication. They say nothing
@@ -140,8 +166,20 @@ impl Known {
         tags.iter().all(|tag| tag.version >= self.version(tag.row))
     }
 
+    /// Every version that is known.
+    pub fn all(&self) -> Arc<Versions> {
+        Arc::clone(&self.versions)
+    }
+
     /// The version of a row; a row nobody has heard of is below every tag.
     pub fn version(&self, row: Row) -> Version {
         self.versions.get(&row).copied().unwrap_or(Version::MIN)
     }
+}
+
+/// The rows of `newer` that `table` lacks or has lower, as `newer` has them.
+pub fn behind(table: &Versions, newer: &Versions) -> Versions {
+    let is_behind =
+        |(row, version): &(&Row, &Version)| table.get(row).is_none_or(|here| here < *version);
+    newer.iter().filter(is_behind).map(|(row, version)| (*row, *version)).collect()
 }

@@ -204,6 +204,12 @@ impl PageQuery {
         self.filter.is_empty() && self.words.is_none()
     }
 
+    /// Whether there are only so many queries like it: words and prices can be anything.
+    pub fn is_bounded(&self) -> bool {
+        let Filter { min_price, max_price, .. } = self.filter;
+        self.words.is_none() && min_price.is_none() && max_price.is_none()
+    }
+
     /// What each parameter allows and all of them together do not.
     fn contradictions(&self, has_sort: bool) -> Vec<Invalid> {
         let mut faults = Vec::new();
@@ -218,8 +224,17 @@ impl PageQuery {
         faults
     }
 
+    /// Path and query of this page.
+    pub fn link(&self) -> String {
+        self.link_to(self.after.as_ref())
+    }
+
     /// Path and query of the page that goes on behind `after`.
     pub fn link_after(&self, after: &Position) -> String {
+        self.link_to(Some(after))
+    }
+
+    fn link_to(&self, after: Option<&Position>) -> String {
         let mut link = String::from("/products?");
         if let Some(category) = self.category {
             // Writing into a String cannot fail.
@@ -237,7 +252,11 @@ impl PageQuery {
         if self.limit != Limit::default() {
             let _ = write!(link, "limit={}&", self.limit.get());
         }
-        let _ = write!(link, "cursor={}", cursor::encode(after, self));
+        if let Some(after) = after {
+            let _ = write!(link, "cursor={}", cursor::encode(after, self));
+        }
+        let used = link.trim_end_matches(['&', '?']).len();
+        link.truncate(used);
         link
     }
 

@@ -21,8 +21,8 @@ pub(super) async fn run(functions: &Functions, envelope: &Envelope) -> Result<Su
     let source = source(envelope.blob("blob"), &functions.imports)?;
     let patient_until = Instant::now() + functions.patience;
     loop {
-        let (store, rejects) = (&functions.store, &functions.rejects);
-        match import(store, rejects, source.clone(), DELIVERED, &|_| {}).await {
+        let Functions { store, rejects, cache, .. } = functions;
+        match import(store, rejects, source.clone(), DELIVERED, &|_| cache.nudge()).await {
             Ok(Outcome::Done(run)) => return Ok(said(&run, "is imported")),
             Ok(Outcome::DoneBefore(run)) => {
                 let what = match run.state {

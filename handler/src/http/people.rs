@@ -115,7 +115,7 @@ pub(super) async fn login(
     let signed_in = to_the_end(async move {
         let signed_in = accounts.sign_in(&email, &password).await?;
         if let Some(versions) = &signed_in.raised {
-            cache.publish(versions);
+            cache.publish(versions).await;
         }
         Ok::<_, AccountError>(signed_in)
     })
@@ -274,7 +274,7 @@ pub(super) async fn update(
     let changed = to_the_end(async move {
         let changed = store.change_rights(id, change).await?;
         if let Changed::Done(_, versions) = &changed {
-            cache.publish(versions);
+            cache.publish(versions).await;
         }
         Ok::<_, StoreError>(changed)
     })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::rejects::RejectsFolder;
 use super::source::Source;
-use super::{DELIVERED, ImportError, Outcome, import};
+use super::{DELIVERED, ImportError, Outcome, Watcher, import};
 use crate::store::{Claim, Claimed, End, HowStarted, Run, Store, StoreError};
 
 /// Imports one file that was put into the watched folder, and logs what became of it. `false`
@@ -14,9 +14,10 @@ pub async fn import_dropped(
     store: &Arc<dyn Store>,
     rejects: &RejectsFolder,
     path: PathBuf,
+    watcher: &Watcher<'_>,
 ) -> bool {
     let shown = path.display().to_string();
-    let result = import(store, rejects, Source::File(path), DELIVERED, &|_| {}).await;
+    let result = import(store, rejects, Source::File(path), DELIVERED, watcher).await;
     let is_dealt_with = !result.as_ref().is_err_and(ImportError::may_pass_unrecorded);
     log(&shown, result);
     is_dealt_with
@@ -24,10 +25,14 @@ pub async fn import_dropped(
 
 /// Mends what an interrupted load has left, takes up the runs whose owner is gone, and prunes
 /// what nobody needs any more.
-pub async fn maintain(store: &Arc<dyn Store>, rejects: &RejectsFolder) -> Result<(), StoreError> {
+pub async fn maintain(
+    store: &Arc<dyn Store>,
+    rejects: &RejectsFolder,
+    watcher: &Watcher<'_>,
+) -> Result<(), StoreError> {
     store.repair().await?;
     for run in store.abandoned_runs().await? {
-        take_up(store, rejects, run).await?;
+        take_up(store, rejects, run, watcher).await?;
     }
     let pruned = store.prune().await?;
     if pruned > 0 {
@@ -42,6 +47,7 @@ async fn take_up(
     store: &Arc<dyn Store>,
     rejects: &RejectsFolder,
     run: Run,
+    watcher: &Watcher<'_>,
 ) -> Result<(), StoreError> {
     let Some(source) = Source::of(&run.source) else {
         // It came within an envelope and is at hand only when it is delivered again.
@@ -56,7 +62,7 @@ async fn take_up(
     match gone {
         None => {
             tracing::info!(import.id = run.id.0, "a run was left behind and is taken up");
-            log(&run.source, import(store, rejects, source, DELIVERED, &|_| {}).await);
+            log(&run.source, import(store, rejects, source, DELIVERED, watcher).await);
             Ok(())
         }
         Some(reason) => fail(store, &run, reason).await,

@@ -1,0 +1,220 @@
+//! Keeping what is known of the versions young: who is asked, when, and what is done with it.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use super::Cache;
+use super::breaker::BreakerState;
+use super::counters::count;
+use super::guard::Ended;
+use super::shared::SharedError;
+use super::versions::{Gate, Moment, STORE_BOUND, Versions, behind};
+use crate::store::StoreError;
+
+/// How long the store may take. Joiners wait on it.
+pub(super) const DEADLINE: Duration = Duration::from_secs(10);
+/// How long it may take to tell the versions, a row each for a few hundred categories: readers
+/// of kept answers wait for it, and are better served with an older one than later.
+const ASK_DEADLINE: Duration = Duration::from_secs(2);
+/// How long a call of what is shared may take, should it have no deadline of its own.
+const SHARED_DEADLINE: Duration = Duration::from_secs(1);
+
+/// What came of the last question for the versions.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    /// When it failed and why: whoever was waiting by then need not ask again.
+    failed: Option<(Moment, Arc<StoreError>)>,
+}
+
+impl Cache {
+    /// Takes the versions of a write that this process has committed, and tells the others,
+    /// before it is answered.
+    pub async fn publish(&self, versions: &Versions) {
+        self.arrival();
+        self.raise_known(versions);
+        self.announce(versions).await;
+    }
+
+    /// Something is being written that is not published by itself, an import say: the store is
+    /// asked soon, and the others are told.
+    pub fn nudge(&self) {
+        self.nudged.notify_one();
+    }
+
+    /// Waits until somebody nudges.
+    pub async fn nudged(&self) {
+        self.nudged.notified().await;
+    }
+
+    /// Compares what the store has with what is published, and mends what is behind.
+    pub async fn reconcile(&self) -> Result<(), StoreError> {
+        self.ask_store().await
+    }
+
+    /// How often [`Cache::poll`] should be called.
+    pub fn poll_every(&self) -> Duration {
+        self.limits.staleness / 4
+    }
+
+    /// Asks for the versions if what is known is half as old as it may be: called in the
+    /// background while there is traffic, so that no reader has to ask. It is this, too, that
+    /// tries whether a part has come back.
+    pub async fn poll(&self) {
+        if self.is_idle() {
+            return;
+        }
+        let (now, known) = (self.now(), self.known());
+        // A failure shows when somebody needs the answer.
+        if known.age_of_store(now) > STORE_BOUND / 2 {
+            let _ = self.ask_store().await;
+        } else if known.age(now) > self.limits.staleness / 2 && self.ask_shared().await.is_err() {
+            let _ = self.ask_store().await;
+        }
+    }
+
+    /// Takes what the other instances tell, for as long as it is called.
+    pub async fn listen(&self) {
+        let Some(shared) = &self.shared else { return std::future::pending().await };
+        loop {
+            let told = shared.told().await;
+            count(&self.counters.told);
+            self.raise_known(&told);
+        }
+    }
+
+    /// Makes what is known young enough to be used.
+    pub(super) async fn refresh(&self) -> Result<(), Arc<StoreError>> {
+        let arrived = self.now();
+        let may_do_without_store =
+            self.known().gate(arrived) == Gate::AskAnybody && self.may_ask_shared();
+        let mut asked = match self.breaker() {
+            BreakerState::Open if !may_do_without_store => {
+                // One tries whether the store has come back; nobody is kept waiting for it.
+                self.asking.try_lock().map_err(|_| Arc::new(self.refusal()))?
+            }
+            _ => self.asking.lock().await,
+        };
+        // Whoever had the turn before has asked for us too.
+        let gate = self.known().gate(self.now());
+        if gate == Gate::Open {
+            return Ok(());
+        }
+        // Whether what is shared has come back is tried in the background.
+        if gate == Gate::AskAnybody && self.may_ask_shared() && self.ask_shared().await.is_ok() {
+            return Ok(());
+        }
+        if let Some((at, error)) = &asked.failed
+            && *at >= arrived
+        {
+            return Err(Arc::clone(error));
+        }
+        let answered = self.ask_store().await.map_err(Arc::new);
+        asked.failed = answered.as_ref().err().map(|error| (self.now(), Arc::clone(error)));
+        answered
+    }
+
+    /// Whether there is something shared that is not being left alone.
+    pub(super) fn may_ask_shared(&self) -> bool {
+        self.shared_breaker() == Some(BreakerState::Closed)
+    }
+
+    /// Asks for what the instances have told each other.
+    async fn ask_shared(&self) -> Result<Versions, SharedError> {
+        let Some(shared) = &self.shared else {
+            return Err(SharedError::Away("there is none".to_owned()));
+        };
+        let sent = self.now();
+        count(&self.counters.shared_asks);
+        let versions = self.ask_shared_to(shared.versions()).await?;
+        self.known.write().unwrap_or_else(PoisonError::into_inner).heard(sent, &versions);
+        Ok(versions)
+    }
+
+    /// Asks the store. What it says is so: what the instances have told each other is raised to
+    /// it, and where it is behind them it has been restored and is raised itself.
+    async fn ask_store(&self) -> Result<(), StoreError> {
+        // Before the store: only so does a higher version there mean that this one has gone back.
+        let published = self.ask_shared().await.ok();
+        let (known, sent) = (self.known(), self.now());
+        count(&self.counters.asks);
+        let failed = |_: &StoreError| count(&self.counters.asks_failed);
+        let asked = self.guarded(ASK_DEADLINE, self.origin.versions()).await;
+        let mut versions = asked.inspect_err(failed)?;
+        let lost = known.lost_in(&versions);
+        if !lost.is_empty() {
+            count(&self.counters.restores);
+            tracing::warn!(rows = lost.len(), "the database has gone back to an earlier state");
+            // Every row: of some of them nobody may know any more what they were.
+            let mut all = Versions::clone(&versions);
+            all.extend(lost);
+            let raised = self.guarded(DEADLINE, self.origin.raise(&all)).await;
+            versions = raised.inspect_err(failed)?;
+        }
+        self.known.write().unwrap_or_else(PoisonError::into_inner).heard_of_store(sent, &versions);
+        if let Some(published) = published {
+            count(&self.counters.reconciliations);
+            let unpublished = behind(&published, &versions);
+            if !unpublished.is_empty() {
+                count(&self.counters.reconciliations_found);
+                self.announce(&unpublished).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the others of versions. Whom it does not reach hears it from the store.
+    pub(super) async fn announce(&self, versions: &Versions) {
+        let Some(shared) = &self.shared else { return };
+        if let Err(e) = self.ask_shared_to(shared.raise(versions)).await {
+            count(&self.counters.announcements_failed);
+            tracing::debug!("the other instances hear it from the store: {e}");
+        }
+    }
+
+    /// Asks what is shared for something unless it is being left alone, within a deadline.
+    pub(super) async fn ask_shared_to<T>(
+        &self,
+        call: impl Future<Output = Result<T, SharedError>>,
+    ) -> Result<T, SharedError> {
+        let is_away = |result: &Result<T, _>| matches!(result, Err(SharedError::Away(_)));
+        let ended = self.shared_guard.call(|| self.now(), SHARED_DEADLINE, call, is_away).await;
+        let away = |why: &str| SharedError::Away(why.to_owned());
+        let result = match ended {
+            Ended::With(result) => result,
+            Ended::Late => Err(away("it took too long")),
+            Ended::Refused => {
+                count(&self.counters.shared_refusals);
+                return Err(away("it is left alone for a second"));
+            }
+        };
+        result.inspect_err(|_| count(&self.counters.shared_failures))
+    }
+
+    /// Asks the store unless it is being left alone, within a deadline.
+    pub(super) async fn guarded<T>(
+        &self,
+        deadline: Duration,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let is_away =
+            |result: &Result<T, StoreError>| result.as_ref().is_err_and(StoreError::is_away);
+        match self.store_guard.call(|| self.now(), deadline, call, is_away).await {
+            Ended::With(result) => {
+                if let Err(StoreError::Busy) = &result {
+                    count(&self.counters.busy);
+                }
+                result
+            }
+            Ended::Late => {
+                count(&self.counters.deadlines_passed);
+                Err(StoreError::Unreachable("it took too long".into()))
+            }
+            Ended::Refused => Err(self.refusal()),
+        }
+    }
+
+    fn refusal(&self) -> StoreError {
+        count(&self.counters.breaker_refusals);
+        StoreError::Unreachable("the store is left alone for a second".into())
+    }
+}

@@ -1,0 +1,404 @@
+//! Fetching an answer that is not kept here: from what the instances share, or by a load. In a
+//! process one fetches and the others join it; among instances a lease sees to the same.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use tokio::time::sleep;
+use tracing::Instrument as _;
+use uuid::Uuid;
+
+use super::answer::Answer;
+use super::asking::DEADLINE;
+use super::counters::count;
+use super::page::{self, Decoded};
+use super::shared::{Kept, LEASE, Lease, Page, Place, Shared, Stamp, Turn};
+use super::slots::{Slot, life, renewal};
+use super::versions::{Known, Tags, Versions};
+use super::{Cache, Outcome, Reply};
+use crate::question::Question;
+use crate::store::StoreError;
+
+/// How much longer than a lease lasts somebody waits for one, by the own clock.
+const PATIENCE: Duration = Duration::from_millis(200);
+/// Between two looks whether another instance's load has come: five milliseconds to 25.
+const LOOK_MS: std::ops::RangeInclusive<u64> = 5..=25;
+/// Bodies above it are compressed away from the threads that serve.
+const INLINE_MAX: usize = 64 * 1_024;
+/// Before an answer whose renewal did not come off is tried again.
+const RENEW_AGAIN: Duration = Duration::from_secs(1);
+
+/// An answer that was fetched.
+struct Fetched {
+    answer: Arc<Answer>,
+    /// How long ago it was known to be right.
+    age: Duration,
+    /// How long it is kept.
+    left: Duration,
+    /// Whether another instance had left it.
+    is_shared: bool,
+}
+
+impl Cache {
+    pub(super) async fn find_or_fetch(
+        self: &Arc<Self>,
+        question: &Question,
+        known: &Known,
+    ) -> Result<Reply, Arc<StoreError>> {
+        let kept = self.slots.get(question).await.unwrap_or_default();
+        if let Some(answer) = kept.answer_that_counts(known) {
+            count(&self.counters.hits);
+            if kept.ends_soon(self.now()) {
+                self.renew(question);
+            }
+            return Ok(Reply { answer: Arc::clone(answer), outcome: Outcome::Hit });
+        }
+        let place = Arc::clone(&self.fills).try_acquire_owned();
+        let place = place.map_err(|_| {
+            count(&self.counters.busy);
+            Arc::new(StoreError::Busy)
+        })?;
+        let (cache, question, known) = (Arc::clone(self), question.clone(), known.clone());
+        let filling = async move {
+            let _place = place;
+            cache.fetch_or_join(&question, &known, kept).await
+        };
+        // To its end, whoever hangs up: a load that ended with its caller would be begun anew
+        // by the next one, while the store is still busy with the first.
+        let filled = tokio::spawn(filling.in_current_span()).await;
+        filled.map_err(|e| Arc::new(StoreError::Corrupt(e.into())))?
+    }
+
+    /// Fetches and keeps the answer; whoever finds that on its way joins it.
+    async fn fetch_or_join(
+        self: &Arc<Self>,
+        question: &Question,
+        known: &Known,
+        kept: Slot,
+    ) -> Result<Reply, Arc<StoreError>> {
+        let fetch = async {
+            match self.fetch(question, known).await {
+                Ok(fetched) => self.slot(fetched),
+                Err(error) => {
+                    let left = if kept.answer.is_some() {
+                        life(question, self.limits.ttl)
+                    } else {
+                        Duration::ZERO
+                    };
+                    Slot { error: Some(Arc::new(error)), left, ..kept }
+                }
+            }
+        };
+        let is_older = |slot: &Slot| slot.answer_that_counts(known).is_none();
+        let entry = self.slots.entry_by_ref(question).or_insert_with_if(fetch, is_older).await;
+        if !entry.is_fresh() {
+            count(&self.counters.joins);
+        }
+        let Slot { answer, error, is_shared, .. } = entry.into_value();
+        match (error, answer) {
+            (Some(error), _) => {
+                count(&self.counters.misses);
+                Err(error)
+            }
+            (None, Some(answer)) => {
+                *self.sample.lock().unwrap_or_else(PoisonError::into_inner) =
+                    Some(question.clone());
+                let (counter, outcome) = if is_shared {
+                    (&self.counters.shared_hits, Outcome::Hit)
+                } else {
+                    (&self.counters.misses, Outcome::Miss)
+                };
+                count(counter);
+                Ok(Reply { answer, outcome })
+            }
+            (None, None) => unreachable!("a slot holds an answer or an error"),
+        }
+    }
+
+    fn slot(&self, fetched: Fetched) -> Slot {
+        let Fetched { answer, age, left, is_shared } = fetched;
+        let now = self.now();
+        let renew_at = now + left.saturating_sub(renewal(left + age));
+        Slot {
+            answer: Some(answer),
+            right_at: now.saturating_sub(age),
+            renew_at: Some(renew_at),
+            left,
+            is_shared,
+            error: None,
+        }
+    }
+
+    async fn fetch(
+        self: &Arc<Self>,
+        question: &Question,
+        known: &Known,
+    ) -> Result<Fetched, StoreError> {
+        match (self.shared.clone(), question.place()) {
+            (Some(shared), Some(place)) if self.may_ask_shared() => {
+                let look = Look { cache: self, shared, place, question, known };
+                look.fetch().await
+            }
+            _ => self.fetch_alone(question, known).await,
+        }
+    }
+
+    async fn fetch_alone(
+        self: &Arc<Self>,
+        question: &Question,
+        known: &Known,
+    ) -> Result<Fetched, StoreError> {
+        let began = self.now();
+        let answer = Arc::new(self.load(question, known).await?);
+        let age = self.now().saturating_sub(began);
+        Ok(Fetched { answer, age, left: life(question, self.limits.ttl), is_shared: false })
+    }
+
+    /// Loads from the store.
+    pub(super) async fn load(
+        self: &Arc<Self>,
+        question: &Question,
+        known: &Known,
+    ) -> Result<Answer, StoreError> {
+        count(&self.counters.loads);
+        let loaded = self.guarded(DEADLINE, self.origin.load(question, known)).await;
+        let answer = loaded.inspect_err(|_| count(&self.counters.loads_failed))?;
+        let versions: Versions = versions_of(&answer.tags);
+        // A version that nobody has told us of yet: others must not fall behind it.
+        if self.raise_known(&versions) && self.shared.is_some() {
+            let cache = Arc::clone(self);
+            tokio::spawn(async move { cache.announce(&versions).await });
+        }
+        Ok(answer)
+    }
+
+    /// An older answer, for want of the store.
+    pub(super) async fn stale(&self, question: &Question) -> Option<Reply> {
+        if let Some(Slot { answer: Some(answer), right_at, .. }) = self.slots.get(question).await {
+            count(&self.counters.stale);
+            let (known, now) = (self.known(), self.now());
+            // One that still counted when the versions were last heard of was right then.
+            let age = now.saturating_sub(right_at);
+            let age = if known.counts(&answer.tags) { age.min(known.age(now)) } else { age };
+            return Some(Reply { answer, outcome: Outcome::Stale(age.as_secs()) });
+        }
+        let (shared, place) = (self.shared.as_ref()?, question.place()?);
+        if !self.may_ask_shared() {
+            return None;
+        }
+        let kept = self.ask_shared_to(shared.get(&place)).await.ok()??;
+        let Decoded { answer, life, .. } = self.read(&kept, question)?;
+        count(&self.counters.stale);
+        let age = life.saturating_sub(kept.left);
+        Some(Reply { answer: Arc::new(answer), outcome: Outcome::Stale(age.as_secs()) })
+    }
+
+    /// Reads a page that was left by any instance, of any age.
+    fn read(&self, kept: &Kept, question: &Question) -> Option<Decoded> {
+        let decoded = page::decode(&kept.bytes);
+        let decoded = decoded.filter(|decoded| question.path().as_ref() == Some(&decoded.path));
+        if decoded.is_none() {
+            count(&self.counters.shared_unreadable);
+        }
+        decoded
+    }
+
+    /// Makes an answer anew in the background, so that nobody waits when its life is over.
+    fn renew(self: &Arc<Self>, question: &Question) {
+        let renewing = || self.renewing.lock().unwrap_or_else(PoisonError::into_inner);
+        if !renewing().insert(question.clone()) {
+            return;
+        }
+        let (cache, question) = (Arc::clone(self), question.clone());
+        tokio::spawn(async move {
+            if cache.fetch_anew(&question).await.is_none() {
+                sleep(RENEW_AGAIN).await;
+            }
+            let mut renewing = cache.renewing.lock().unwrap_or_else(PoisonError::into_inner);
+            renewing.remove(&question);
+        });
+    }
+
+    /// `None` if another instance is at it, or a part is away: the kept answer lives a little
+    /// longer, and is tried again.
+    async fn fetch_anew(self: &Arc<Self>, question: &Question) -> Option<()> {
+        let known = self.known();
+        let fetched = match (self.shared.clone(), question.place()) {
+            (Some(shared), Some(place)) => {
+                let look = Look { cache: self, shared, place, question, known: &known };
+                look.fetch_anew().await?
+            }
+            _ => self.fetch_alone(question, &known).await.ok()?,
+        };
+        count(&self.counters.early_refreshes);
+        let slot = self.slot(fetched);
+        let now = self.now();
+        let is_due = |old: &Slot| old.answer_that_counts(&known).is_none() || old.ends_soon(now);
+        let anew = std::future::ready(slot);
+        self.slots.entry_by_ref(question).or_insert_with_if(anew, is_due).await;
+        Some(())
+    }
+}
+
+fn versions_of(tags: &Tags) -> Versions {
+    tags.iter().map(|tag| (tag.row, tag.version)).collect()
+}
+
+/// A look for an answer in what the instances share.
+struct Look<'a> {
+    cache: &'a Arc<Cache>,
+    shared: Arc<dyn Shared>,
+    place: Place,
+    question: &'a Question,
+    /// What was known on arrival.
+    known: &'a Known,
+}
+
+impl Look<'_> {
+    /// The answer that was left, or that another instance is loading, or that we load.
+    async fn fetch(&self) -> Result<Fetched, StoreError> {
+        let mut seen = None;
+        match self.cache.ask_shared_to(self.shared.get(&self.place)).await {
+            Ok(None) => {}
+            Ok(Some(kept)) => match self.take(&kept) {
+                Ok(fetched) => return Ok(fetched),
+                Err(stamp) => seen = stamp,
+            },
+            // One load an instance.
+            Err(_) => return self.alone().await,
+        }
+        let lease = self.lease(self.lease_name());
+        let mut waits_until = None;
+        loop {
+            let counters = &self.cache.counters;
+            let is_waiting = waits_until.is_some();
+            let asked = self.shared.get_or_lease(&self.place, seen.as_ref(), &lease);
+            let Ok(turn) = self.cache.ask_shared_to(asked).await else {
+                if is_waiting {
+                    count(&counters.lease_waits_cut);
+                }
+                return self.alone().await;
+            };
+            match turn {
+                Turn::Granted => {
+                    if is_waiting {
+                        count(&counters.lease_waits_taken);
+                    }
+                    return self.load_under(lease).await;
+                }
+                Turn::Page(kept) => match self.take(&kept) {
+                    Ok(fetched) => {
+                        if is_waiting {
+                            count(&counters.lease_waits_filled);
+                        }
+                        return Ok(fetched);
+                    }
+                    Err(stamp) if stamp == seen => return self.alone().await,
+                    Err(stamp) => seen = stamp,
+                },
+                Turn::Held => {
+                    let now = self.cache.now();
+                    let until = *waits_until.get_or_insert_with(|| {
+                        count(&counters.lease_waits);
+                        now + LEASE + PATIENCE
+                    });
+                    if now >= until {
+                        count(&counters.lease_waits_given_up);
+                        return self.alone().await;
+                    }
+                    sleep(Duration::from_millis(fastrand::u64(LOOK_MS))).await;
+                }
+            }
+        }
+    }
+
+    /// An answer that lives longer than the one we have: one that was left, or that we load
+    /// unless another instance does.
+    async fn fetch_anew(&self) -> Option<Fetched> {
+        let kept = self.cache.ask_shared_to(self.shared.get(&self.place)).await.ok()?;
+        let mut seen = None;
+        if let Some(kept) = kept {
+            match self.take(&kept) {
+                Ok(Fetched { left, age, .. }) if left <= renewal(left + age) => {
+                    seen = page_stamp(&kept);
+                }
+                Ok(fetched) => return Some(fetched),
+                Err(stamp) => seen = stamp,
+            }
+        }
+        let lease = self.lease("renewal".to_owned());
+        let asked = self.shared.get_or_lease(&self.place, seen.as_ref(), &lease);
+        match self.cache.ask_shared_to(asked).await.ok()? {
+            Turn::Granted => self.load_under(lease).await.ok(),
+            Turn::Page(kept) => self.take(&kept).ok(),
+            Turn::Held => None,
+        }
+    }
+
+    async fn alone(&self) -> Result<Fetched, StoreError> {
+        self.cache.fetch_alone(self.question, self.known).await
+    }
+
+    /// Loads, leaves the answer for the others and gives the lease back. Who asked need not wait
+    /// for the latter two.
+    async fn load_under(&self, lease: Lease) -> Result<Fetched, StoreError> {
+        let loaded = self.alone().await;
+        let (cache, shared) = (Arc::clone(self.cache), Arc::clone(&self.shared));
+        let (place, path) = (self.place.clone(), self.question.path().unwrap_or_default());
+        let fill = loaded.as_ref().ok().map(|fetched| (Arc::clone(&fetched.answer), fetched.left));
+        tokio::spawn(async move {
+            let done = match fill {
+                Some((answer, life)) => match encode(answer, path, life).await {
+                    Some(page) => {
+                        cache.ask_shared_to(shared.fill(&place, &page, life, Some(&lease))).await
+                    }
+                    None => cache.ask_shared_to(shared.give_back(&place, &lease)).await,
+                },
+                None => cache.ask_shared_to(shared.give_back(&place, &lease)).await,
+            };
+            if let Err(e) = done {
+                tracing::debug!("an answer is not shared: {e}");
+            }
+        });
+        loaded
+    }
+
+    /// The answer of a page if it counts by what was known on arrival, else its stamp. A newer
+    /// one than anybody has told us of raises what is known.
+    fn take(&self, kept: &Kept) -> Result<Fetched, Option<Stamp>> {
+        let Some(Decoded { answer, life, .. }) = self.cache.read(kept, self.question) else {
+            return Err(page_stamp(kept));
+        };
+        self.cache.raise_known(&versions_of(&answer.tags));
+        if !self.known.counts(&answer.tags) {
+            return Err(page_stamp(kept));
+        }
+        let age = life.saturating_sub(kept.left);
+        Ok(Fetched { answer: Arc::new(answer), age, left: kept.left, is_shared: true })
+    }
+
+    fn lease(&self, under: String) -> Lease {
+        Lease { under, token: Uuid::new_v4().simple().to_string() }
+    }
+
+    /// A list is loaded under the version that is known of its row, so that whoever knows a
+    /// newer one does not wait for an older load. Of a product nobody knows the row before.
+    fn lease_name(&self) -> String {
+        match self.question.row() {
+            Some(row) => self.known.version(row).to_string(),
+            None => "product".to_owned(),
+        }
+    }
+}
+
+fn page_stamp(kept: &Kept) -> Option<Stamp> {
+    Stamp::read(&kept.bytes)
+}
+
+async fn encode(answer: Arc<Answer>, path: String, life: Duration) -> Option<Page> {
+    if answer.bytes() <= INLINE_MAX {
+        return page::encode(&answer, &path, life);
+    }
+    let encoding = tokio::task::spawn_blocking(move || page::encode(&answer, &path, life));
+    encoding.await.ok()?
+}
