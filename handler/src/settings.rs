@@ -19,15 +19,19 @@
 //! | `CACHE_TTL_SECONDS` | 1800 | life of a cached page, ± 10 % |
 //! | `CACHE_STALENESS_MS` | 1000 | 50–4000: how old what is known of the versions may be |
 //! | `CACHE_LOCAL_BYTES` | 67108864 | size of the in-process cache |
+//! | `REDIS_CONNECTION_STRING` | – | the cache that instances share: `rediss://:key@host:port`, or as Azure prints it (`host:6380,password=…,ssl=True`) |
+//! | `REDIS_HOST` + `REDIS_AUTHENTICATION=entra` | – | the same by TLS and the identity: `host:port` |
+//! | `CACHE_PREFIX` | the database's id | first part of every key in it |
 //! | `RUST_LOG` | `info` | log filter |
 //!
-//! The cloud's variables (`REDIS_*`, …) are known by name: one whose part
+//! The cloud's variables (`KEY_VAULT_URL`, …) are known by name: one whose part
 //! is not built is refused, since quietly running on the embedded twin would be
 //! worse than not running. Telemetry is the exception: a function app has its variables from
 //! the first, so without it the service says so and runs. When not under a host, `Values` of a
 //! `local.settings.json` in the current folder serve as defaults.
 
 mod people;
+mod redis;
 mod sql;
 mod storage;
 
@@ -41,6 +45,7 @@ use std::time::Duration;
 use crate::cache::Limits;
 use crate::host::blob_place::BlobPlace;
 
+pub use self::redis::{Redis, RedisLogin};
 pub use people::People;
 pub use sql::{Sql, SqlLogin};
 
@@ -57,6 +62,8 @@ pub struct Settings {
     pub production: bool,
     /// The database on a server; an embedded one without it.
     pub sql: Option<Sql>,
+    /// The cache that instances share; each has only its own without it.
+    pub redis: Option<Redis>,
     /// The user-assigned identity to use for everything; the machine's own without it.
     pub client_id: Option<String>,
     /// The only place that imports are taken from.
@@ -84,7 +91,7 @@ pub struct BadSetting {
 }
 
 /// The variables that are read.
-const OURS: [&str; 33] = [
+const OURS: [&str; 37] = [
     "AZURE_CLIENT_ID",
     "SQL_AUTHENTICATION",
     "SQL_CONNECTION_STRING",
@@ -118,6 +125,10 @@ const OURS: [&str; 33] = [
     "CACHE_TTL_SECONDS",
     "CACHE_STALENESS_MS",
     "CACHE_LOCAL_BYTES",
+    "REDIS_CONNECTION_STRING",
+    "REDIS_HOST",
+    "REDIS_AUTHENTICATION",
+    "CACHE_PREFIX",
 ];
 
 /// A paused database takes up to a minute to wake, one that is moved some more; the host tries
@@ -126,13 +137,9 @@ const IMPORT_PATIENCE: Duration = Duration::from_mins(4);
 /// A function app has it from the first.
 const TELEMETRY: &str = "APPLICATIONINSIGHTS_CONNECTION_STRING";
 
-/// Settings of parts that are not built, each a whole name or, with `*`, a beginning.
-const NOT_BUILT: [(&str, &str); 4] = [
-    ("KEY_VAULT_URL", "Key Vault"),
-    ("REDIS_*", "Redis"),
-    ("IMPORT_STORAGE_SAS", "reading blobs by a token"),
-    ("CACHE_PREFIX", "the shared cache"),
-];
+/// Settings of parts that are not built.
+const NOT_BUILT: [(&str, &str); 2] =
+    [("KEY_VAULT_URL", "Key Vault"), ("IMPORT_STORAGE_SAS", "reading blobs by a token")];
 
 impl Settings {
     /// Reads the process's environment and `local.settings.json`.
@@ -182,6 +189,7 @@ impl Settings {
             data_dir: given("VITRINE_DATA_DIR").unwrap_or(".vitrine").into(),
             production,
             sql: sql::read(&given, production)?,
+            redis: redis::read(&given, production)?,
             client_id: given("AZURE_CLIENT_ID").map(str::to_owned),
             imports: storage::read(&given, production)?,
             import_patience: IMPORT_PATIENCE,
@@ -237,11 +245,7 @@ fn refuse_unbuilt(variables: &HashMap<String, String>) -> Result<(), BadSetting>
     // The same message for the same environment, whatever the map's order.
     names.sort();
     for (name, _) in names {
-        let unbuilt = NOT_BUILT.iter().find(|(pattern, _)| match pattern.strip_suffix('*') {
-            Some(beginning) => name.starts_with(beginning),
-            None => name == pattern,
-        });
-        if let Some((_, part)) = unbuilt {
+        if let Some((_, part)) = NOT_BUILT.iter().find(|(unbuilt, _)| name == unbuilt) {
             return Err(bad(name, format!("{part} is not part of this version: unset it")));
         }
     }
@@ -397,7 +401,7 @@ mod tests {
 
     #[test]
     fn a_part_that_is_not_built_is_refused_by_name_and_without_its_value() {
-        for name in ["KEY_VAULT_URL", "REDIS_CONNECTION_STRING", "IMPORT_STORAGE_SAS"] {
+        for name in ["KEY_VAULT_URL", "IMPORT_STORAGE_SAS"] {
             let refused = read(&[(name, "hunter2")]).unwrap_err();
             assert_eq!(refused.variable, name);
             assert!(!refused.to_string().contains("hunter2"));
