@@ -46,6 +46,10 @@ pub trait Store: users::Users {
     /// The categories that have products, most first, ties by id; costs nothing per product.
     async fn category_counts(&self) -> Result<Read<Vec<CategoryCount>>, StoreError>;
 
+    /// What tells this database from every other one: drawn at random when its schema was
+    /// made, and never changed. Asked of a login that may only read rows, too.
+    async fn id(&self) -> Result<String, StoreError>;
+
     /// The whole version table. Cheap to ask for while nothing is written.
     async fn versions(&self) -> Result<Arc<Versions>, StoreError>;
 

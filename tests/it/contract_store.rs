@@ -25,7 +25,17 @@ pub struct Subject {
     pub folder: TestFolder,
     pub engine: Engine,
     // Behind the store, whose connections must have gone when the database is dropped.
-    _database: Option<TestDatabase>,
+    database: Option<TestDatabase>,
+}
+
+impl Subject {
+    /// The same database, opened once more.
+    pub async fn opened_again(&self) -> Arc<dyn Store> {
+        match &self.database {
+            None => self.folder.store_at(self.clock.clone()),
+            Some(database) => database.store(self.clock.clone()).await,
+        }
+    }
 }
 
 /// What keeps the rows.
@@ -46,7 +56,7 @@ impl Engine {
                 (database.store(clock.clone()).await, Some(database))
             }
         };
-        Subject { store, clock, folder, engine: self, _database: database }
+        Subject { store, clock, folder, engine: self, database }
     }
 }
 

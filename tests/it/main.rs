@@ -15,6 +15,7 @@ mod cache_random;
 mod command_line;
 mod contract_identity;
 mod contract_store;
+mod contract_store_id;
 mod contract_writes;
 mod credentials;
 mod data_set;

@@ -78,6 +78,10 @@ impl Store for LateStore {
         self.store()?.category_counts().await
     }
 
+    async fn id(&self) -> Result<String, StoreError> {
+        self.store()?.id().await
+    }
+
     async fn versions(&self) -> Result<Arc<Versions>, StoreError> {
         self.store()?.versions().await
     }

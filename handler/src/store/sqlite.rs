@@ -202,6 +202,10 @@ impl Store for SqliteStore {
         .await
     }
 
+    async fn id(&self) -> Result<String, StoreError> {
+        self.read(schema::id).await
+    }
+
     async fn versions(&self) -> Result<Arc<Versions>, StoreError> {
         self.probe.ask().await
     }

@@ -271,6 +271,10 @@ impl Store for SqlServerStore {
         lists::category_counts_of(&results)
     }
 
+    async fn id(&self) -> Result<String, StoreError> {
+        read!(self, |session| schema::id(session).await)
+    }
+
     async fn versions(&self) -> Result<Arc<Versions>, StoreError> {
         let rows = read!(self, |session| Ok(versions::all(session).await?))?;
         Ok(Arc::new(versions::table(&rows)?))

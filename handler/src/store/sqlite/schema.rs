@@ -71,6 +71,11 @@ pub(super) fn is_empty(db: &Connection) -> Result<bool, StoreError> {
     Ok(schema_of(db)?.is_none())
 }
 
+/// The database's id, drawn when its schema was begun.
+pub(super) fn id(db: &Connection) -> Result<String, StoreError> {
+    get(db, "database_id")?.ok_or_else(|| StoreError::Corrupt("meta has no database_id".into()))
+}
+
 /// A value of the table `meta`.
 pub(super) fn get(db: &Connection, name: &str) -> Result<Option<String>, StoreError> {
     let mut find = db.prepare_cached("-- schema.get\nSELECT value FROM meta WHERE name = ?1")?;

@@ -91,11 +91,21 @@ async fn schema_of(session: &mut Session) -> Result<Option<i64>> {
     }
 }
 
-async fn number(session: &mut Session, name: &str) -> Result<i64> {
+/// The database's id, drawn when its schema was begun.
+pub(super) async fn id(session: &mut Session) -> Result<String> {
+    let id = get(session, "database_id").await?;
+    id.ok_or_else(|| StoreError::Corrupt("meta has no database_id".into()).into())
+}
+
+async fn get(session: &mut Session, name: &str) -> Result<Option<String>> {
     let sql = "-- schema.get\nSELECT value FROM amazon.meta WHERE name = @P1";
     let row = session.row(sql, &[&name]).await?;
-    let value = row.map(|row| row.text(0).map(str::to_owned)).transpose()?;
-    value
+    Ok(row.map(|row| row.text(0).map(str::to_owned)).transpose()?)
+}
+
+async fn number(session: &mut Session, name: &str) -> Result<i64> {
+    get(session, name)
+        .await?
         .unwrap_or_else(|| "0".to_owned())
         .parse()
         .map_err(|_| StoreError::Corrupt(format!("meta.{name} is no number").into()).into())
