@@ -5,6 +5,7 @@ pub mod database;
 mod embedded;
 pub mod people;
 mod server;
+pub mod shared;
 
 use std::io;
 use std::net::SocketAddr;

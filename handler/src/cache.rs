@@ -17,6 +17,7 @@ pub mod entity_tag;
 mod fetching;
 mod guard;
 pub mod page;
+pub mod redis;
 pub mod shared;
 mod slots;
 pub mod versions;

@@ -3,9 +3,14 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::process::Command;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+
+use super::apart::run_apart;
 
 pub const SECRET: &str = "header-of-the-endpoint";
 
@@ -14,6 +19,8 @@ pub const SECRET: &str = "header-of-the-endpoint";
 pub enum Says {
     /// A token that lasts so long.
     Token(Duration),
+    /// One that tells whose it is.
+    TokenOf(&'static str, Duration),
     /// No, in these words.
     No(u16, &'static str),
 }
@@ -82,17 +89,26 @@ fn head(stream: &TcpStream) -> Option<String> {
 fn answer(saying: Says, number: usize, query: &str) -> (u16, String) {
     match saying {
         Says::No(status, words) => (status, format!("{{\"message\":\"{words}\"}}")),
-        Says::Token(lasts) => {
-            let ends_at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + lasts;
-            let resource = query.split("resource=").nth(1).unwrap().split('&').next().unwrap();
-            let body = format!(
-                "{{\"access_token\":\"token-{number}\",\"expires_on\":\"{}\",\
-                 \"resource\":\"{resource}\",\"token_type\":\"Bearer\"}}",
-                ends_at.as_secs()
-            );
-            (200, body)
-        }
+        Says::Token(lasts) => token(&format!("token-{number}"), lasts, query),
+        Says::TokenOf(owner, lasts) => token(&token_of(owner), lasts, query),
     }
+}
+
+fn token(token: &str, lasts: Duration, query: &str) -> (u16, String) {
+    let ends_at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + lasts;
+    let resource = query.split("resource=").nth(1).unwrap().split('&').next().unwrap();
+    let body = format!(
+        "{{\"access_token\":\"{token}\",\"expires_on\":\"{}\",\
+         \"resource\":\"{resource}\",\"token_type\":\"Bearer\"}}",
+        ends_at.as_secs()
+    );
+    (200, body)
+}
+
+/// A token as Entra makes them, as far as its owner can be read from it.
+pub fn token_of(owner: &str) -> String {
+    let part = |claims: Value| BASE64_URL_SAFE_NO_PAD.encode(claims.to_string());
+    format!("{}.{}.c2lnbg", part(json!({"alg": "none"})), part(json!({"oid": owner})))
 }
 
 /// Whether this is the process that has the endpoint. If it is not, runs the test of this name
@@ -106,14 +122,7 @@ pub fn is_beside(
         return true;
     }
     let endpoint = endpoint();
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--include-ignored", "--nocapture"])
-        .envs([("IDENTITY_ENDPOINT", endpoint.url.as_str()), ("IDENTITY_HEADER", SECRET)])
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}{errors}");
+    run_apart(test, "", &[("IDENTITY_ENDPOINT", &endpoint.url), ("IDENTITY_HEADER", SECRET)]);
     check(&endpoint);
     false
 }

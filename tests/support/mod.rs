@@ -1,6 +1,7 @@
 //! What tests are made of: a data folder each, files to import, a server on port 0, and the
 //! real binary.
 
+pub mod apart;
 pub mod app;
 pub mod fake_handler;
 pub mod fault_proxy;
@@ -10,6 +11,7 @@ pub mod google;
 pub mod host;
 pub mod identity;
 pub mod process;
+pub mod redis;
 pub mod routes;
 pub mod sqlserver;
 pub mod tds;

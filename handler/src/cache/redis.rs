@@ -1,0 +1,253 @@
+//! The shared part in a Redis server, or whatever speaks its protocol.
+//!
+//! Every command and every script touches keys of one hash slot, and names them all, so that
+//! any clustering behind a proxy will do. Pages have a life; versions have none, and Redis may
+//! lose them all the same. All commands share one connection and have a deadline each; none is
+//! repeated here. What was lost, and what a command that was given up has done after all, is
+//! healed by whoever compares versions.
+
+mod link;
+mod listen;
+mod pauses;
+mod prefix;
+mod target;
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use redis::aio::MultiplexedConnection;
+use redis::{RedisResult, Script};
+use tokio::time::{Instant, timeout_at};
+
+use super::shared::{Kept, LEASE, Lease, Page, Place, Shared, SharedError, Stamp, Turn};
+use super::versions::{Row, Versions};
+use link::Link;
+use listen::{Heard, Listener};
+
+pub use prefix::Prefix;
+pub use target::{Login, Target};
+
+static RAISE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("redis/raise.lua")));
+static GET_OR_LEASE: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("redis/get_or_lease.lua")));
+static FILL: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("redis/fill.lua")));
+static GIVE_BACK: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("redis/give_back.lua")));
+static LEAVE_WORD: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("redis/leave_word.lua")));
+static WORDS: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("redis/words.lua")));
+
+/// How long a word of an instance stays.
+const WORD: Duration = Duration::from_secs(15);
+/// What somebody who looks whether it is there waits for.
+const PING_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long commands are waited for.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// Those that somebody waits for who could ask the database instead.
+    pub reading: Duration,
+    /// Those that tell the other instances something.
+    pub writing: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        // A command takes a millisecond; the database answers within a quarter of a second.
+        Self { reading: Duration::from_millis(250), writing: Duration::from_millis(500) }
+    }
+}
+
+/// The shared part in a Redis server.
+pub struct RedisShared {
+    link: Link,
+    prefix: Arc<Prefix>,
+    /// Of the pages: what reads another one must not find them.
+    format: u32,
+    patience: Patience,
+    heard: Arc<Heard>,
+    _listener: Listener,
+}
+
+impl RedisShared {
+    /// Begins to connect and to listen, within the runtime that it is called in. Does not wait
+    /// for the server and does not fail because of it.
+    pub fn begin(target: Target, prefix: Prefix, format: u32, patience: Patience) -> Self {
+        let (prefix, heard) = (Arc::new(prefix), Arc::<Heard>::default());
+        let listener = Listener::begin(target.clone(), Arc::clone(&prefix), Arc::clone(&heard));
+        Self { link: Link::begin(target), prefix, format, patience, heard, _listener: listener }
+    }
+
+    /// Asks the server whether it is there, and tells how long the answer took.
+    pub async fn ping(&self) -> Result<Duration, SharedError> {
+        let asked = Instant::now();
+        let ping = |mut c: MultiplexedConnection| async move {
+            redis::cmd("PING").exec_async(&mut c).await
+        };
+        self.run(PING_WITHIN, ping).await?;
+        Ok(asked.elapsed())
+    }
+
+    /// Runs a command on the connection, and gives up when its time is over.
+    async fn run<T, F>(
+        &self,
+        patience: Duration,
+        command: impl FnOnce(MultiplexedConnection) -> F + Send,
+    ) -> Result<T, SharedError>
+    where
+        F: Future<Output = RedisResult<T>> + Send,
+    {
+        let late = || SharedError::Away(format!("no answer within {} ms", patience.as_millis()));
+        let deadline = Instant::now() + patience;
+        let open = timeout_at(deadline, self.link.open()).await.map_err(|_| late())??;
+        match timeout_at(deadline, command(open.connection.clone())).await {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(error)) => {
+                self.link.has_failed(&open, &error);
+                Err(target::shared_error(&error))
+            }
+            Err(_) => {
+                self.link.was_late(&open);
+                Err(late())
+            }
+        }
+    }
+
+    fn versions_key(&self) -> Result<String, SharedError> {
+        // No format in it: two releases share the versions, and only those.
+        Ok(format!("{}:{{versions}}", self.prefix.get()?))
+    }
+
+    fn page_key(&self, place: &Place) -> Result<String, SharedError> {
+        let Place { slot, name } = place;
+        let colon = if name.is_empty() { "" } else { ":" };
+        Ok(format!("{}:{}:{{{slot}}}{colon}{name}", self.prefix.get()?, self.format))
+    }
+
+    fn lease_key(&self, place: &Place, lease: &Lease) -> Result<String, SharedError> {
+        Ok(format!("{}:lease:{}", self.page_key(place)?, lease.under))
+    }
+
+    fn word_keys(&self) -> Result<[String; 2], SharedError> {
+        let words = format!("{}:{{instances}}", self.prefix.get()?);
+        Ok([words.clone(), format!("{words}:seen")])
+    }
+}
+
+#[async_trait]
+impl Shared for RedisShared {
+    async fn versions(&self) -> Result<Versions, SharedError> {
+        let mut command = redis::cmd("HGETALL");
+        command.arg(self.versions_key()?);
+        let ask = |mut c: MultiplexedConnection| async move { command.query_async(&mut c).await };
+        let pairs: Vec<(i64, i64)> = self.run(self.patience.reading, ask).await?;
+        Ok(pairs.into_iter().map(|(row, version)| (Row(row), version)).collect())
+    }
+
+    async fn raise(&self, versions: &Versions) -> Result<(), SharedError> {
+        let mut call = RAISE.key(self.versions_key()?);
+        call.arg(format!("{}:versions", self.prefix.get()?));
+        // The script compares digits, so no sign; a row without a version has none to tell.
+        for (row, version) in versions.iter().filter(|(_, version)| **version >= 0) {
+            call.arg(row.0).arg(*version);
+        }
+        let raise = |mut c: MultiplexedConnection| async move { call.invoke_async(&mut c).await };
+        self.run(self.patience.writing, raise).await
+    }
+
+    async fn told(&self) -> Versions {
+        self.heard.take().await
+    }
+
+    async fn get(&self, place: &Place) -> Result<Option<Kept>, SharedError> {
+        let key = self.page_key(place)?;
+        let mut both = redis::pipe();
+        both.cmd("GET").arg(&key).cmd("PTTL").arg(&key);
+        let ask = |mut c: MultiplexedConnection| async move { both.query_async(&mut c).await };
+        let (bytes, left): (Option<Vec<u8>>, i64) = self.run(self.patience.reading, ask).await?;
+        Ok(bytes.map(|bytes| kept(bytes, left)))
+    }
+
+    async fn get_or_lease(
+        &self,
+        place: &Place,
+        seen: Option<&Stamp>,
+        lease: &Lease,
+    ) -> Result<Turn, SharedError> {
+        let mut call = GET_OR_LEASE.key(self.page_key(place)?);
+        call.key(self.lease_key(place, lease)?);
+        call.arg(seen.map_or("", Stamp::as_str)).arg(&lease.token).arg(millis(LEASE));
+        let ask = |mut c: MultiplexedConnection| async move { call.invoke_async(&mut c).await };
+        let (turn, bytes, left): (String, Vec<u8>, i64) =
+            self.run(self.patience.reading, ask).await?;
+        match turn.as_str() {
+            "page" => Ok(Turn::Page(kept(bytes, left))),
+            "granted" => Ok(Turn::Granted),
+            "held" => Ok(Turn::Held),
+            _ => Err(SharedError::Nonsense("a turn that is none".to_owned())),
+        }
+    }
+
+    async fn fill(
+        &self,
+        place: &Place,
+        page: &Page,
+        life: Duration,
+        lease: Option<&Lease>,
+    ) -> Result<(), SharedError> {
+        debug_assert!(page.bytes.starts_with(page.stamp.as_str().as_bytes()));
+        let mut call = FILL.key(self.page_key(place)?);
+        call.arg(&page.bytes[..]).arg(millis(life));
+        if let Some(lease) = lease {
+            call.key(self.lease_key(place, lease)?).arg(&lease.token);
+        }
+        let fill = |mut c: MultiplexedConnection| async move { call.invoke_async(&mut c).await };
+        self.run(self.patience.writing, fill).await
+    }
+
+    async fn give_back(&self, place: &Place, lease: &Lease) -> Result<(), SharedError> {
+        let mut call = GIVE_BACK.key(self.lease_key(place, lease)?);
+        call.arg(&lease.token);
+        let give = |mut c: MultiplexedConnection| async move { call.invoke_async(&mut c).await };
+        self.run(self.patience.writing, give).await
+    }
+
+    async fn leave_word(&self, instance: &str, word: &str) -> Result<(), SharedError> {
+        let [words, seen] = self.word_keys()?;
+        let mut call = LEAVE_WORD.key(words);
+        call.key(seen).arg(instance).arg(word).arg(millis(WORD));
+        let leave = |mut c: MultiplexedConnection| async move { call.invoke_async(&mut c).await };
+        self.run(self.patience.writing, leave).await
+    }
+
+    async fn words(&self) -> Result<Vec<String>, SharedError> {
+        let [words, seen] = self.word_keys()?;
+        let mut call = WORDS.key(words);
+        call.key(seen).arg(millis(WORD));
+        let ask = |mut c: MultiplexedConnection| async move { call.invoke_async(&mut c).await };
+        let words: Vec<Option<String>> = self.run(self.patience.reading, ask).await?;
+        Ok(words.into_iter().flatten().collect())
+    }
+}
+
+/// Connects to the server once, asks whether it is there, and tells how long the answer took.
+pub async fn probe(target: &Target) -> Result<Duration, SharedError> {
+    link::probe(target).await
+}
+
+/// The server tells the life that is left in milliseconds, and something below 0 of a page that
+/// has ended meanwhile or has none.
+fn kept(bytes: Vec<u8>, left: i64) -> Kept {
+    let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
+    Kept { bytes: Bytes::from(bytes), left }
+}
+
+/// A life that the server takes.
+fn millis(life: Duration) -> u64 {
+    u64::try_from(life.as_millis()).unwrap_or(u64::MAX).clamp(1, MILLIS_MAX)
+}
+
+/// A century: the server refuses a life that ends beyond its calendar.
+const MILLIS_MAX: u64 = 100 * 365 * 24 * 3_600_000;

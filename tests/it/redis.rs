@@ -1,0 +1,403 @@
+//! The shared part in Redis beyond its contract: a server that is away and comes back, logins,
+//! TLS, clusters, and what lies in the server.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::time::{sleep, timeout};
+use vitrine::cache::redis::{Login, Patience, Prefix, RedisShared, Target, probe};
+use vitrine::cache::shared::{Shared, SharedError, Turn};
+use vitrine::cache::versions::Row;
+use vitrine::credentials::Credentials;
+use vitrine::crypto::install_providers;
+use vitrine::store::late::LateStore;
+use vitrine::store::{Store, StoreError};
+
+use crate::contract_shared::{Pair, keeps_the_contract, lease, listening, page, place, versions};
+use crate::support::TestFolder;
+use crate::support::apart::{child_of, run_apart};
+use crate::support::identity::{Endpoint, SECRET, Says, token_of};
+use crate::support::redis::{
+    FORMAT, PASSWORD, RedisServer, begin, clients, free_port, some_prefix,
+};
+
+const LIFE: Duration = Duration::from_mins(10);
+/// What happens happens by then, on a machine under load too.
+const SOON: Duration = Duration::from_secs(30);
+/// Deadlines as short as those of a serving process.
+const HASTY: Patience =
+    Patience { reading: Duration::from_millis(250), writing: Duration::from_millis(500) };
+/// What a busy machine adds to a deadline.
+const SLACK: Duration = Duration::from_millis(1_500);
+
+fn hasty(server: &RedisServer) -> RedisShared {
+    RedisShared::begin(server.target(), Prefix::given("x".to_owned()), FORMAT, HASTY)
+}
+
+/// Asks until it answers.
+async fn until_there(shared: &dyn Shared) {
+    let asking = async {
+        while shared.versions().await.is_err() {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(SOON, asking).await.expect("it comes back by itself");
+}
+
+fn is_away<T>(answer: &Result<T, SharedError>) -> bool {
+    matches!(answer, Err(SharedError::Away(_)))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs TEST_REDIS_SERVER"]
+async fn what_lies_in_the_server_is_named_and_ends() {
+    let server = RedisServer::start();
+    let shared = server.shared("shop");
+    shared.raise(&versions([(0, 1), (7, 2)])).await.unwrap();
+    shared.fill(&place("7", "abc"), &page(7, 2, "x"), LIFE, None).await.unwrap();
+    shared.fill(&place("p:LAMP", ""), &page(7, 2, "x"), LIFE, None).await.unwrap();
+    let mine = lease("2", "t");
+    let turn = shared.get_or_lease(&place("8", "abc"), None, &mine).await.unwrap();
+    assert_eq!(turn, Turn::Granted);
+    shared.leave_word("one", "{}").await.unwrap();
+    let mut keys = server.list(&["KEYS", "*"]);
+    keys.sort_unstable();
+    let expected = [
+        "shop:7:{7}:abc",
+        "shop:7:{8}:abc:lease:2",
+        "shop:7:{p:LAMP}",
+        "shop:{instances}",
+        "shop:{instances}:seen",
+        "shop:{versions}",
+    ];
+    assert_eq!(keys, expected);
+    for key in expected {
+        let left: i64 = redis::from_redis_value(server.command(&["PTTL", key])).unwrap();
+        assert_eq!(left == -1, key == "shop:{versions}", "{key}: {left}");
+    }
+    // Another release shares the versions, and no page.
+    let prefix = Prefix::given("shop".to_owned());
+    let newer = RedisShared::begin(server.target(), prefix, FORMAT + 1, HASTY);
+    until_there(&newer).await;
+    assert_eq!(newer.versions().await.unwrap(), shared.versions().await.unwrap());
+    assert_eq!(newer.get(&place("7", "abc")).await.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs TEST_REDIS_SERVER"]
+async fn a_word_ends_after_fifteen_seconds() {
+    let server = RedisServer::start();
+    let shared = server.shared("shop");
+    for instance in ["one", "two"] {
+        shared.leave_word(instance, instance).await.unwrap();
+    }
+    // As if it had been left 16 s ago.
+    let left = server.text(&["ZSCORE", "shop:{instances}:seen", "one"]);
+    let earlier = (left.parse::<f64>().unwrap() - 16_000.0).to_string();
+    server.command(&["ZADD", "shop:{instances}:seen", &earlier, "one"]);
+    assert_eq!(shared.words().await.unwrap(), ["two"]);
+    assert_eq!(server.list(&["HKEYS", "shop:{instances}"]).len(), 2);
+    shared.leave_word("two", "again").await.unwrap();
+    assert_eq!(server.list(&["HKEYS", "shop:{instances}"]), ["two"], "it is forgotten");
+    assert_eq!(shared.words().await.unwrap(), ["again"]);
+}
+
+/// Versions that are gone are unknown, scripts that are gone are sent again.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs TEST_REDIS_SERVER"]
+async fn a_server_that_has_lost_everything_is_used_on() {
+    let server = RedisServer::start();
+    let shared = server.shared("shop");
+    shared.raise(&versions([(0, 5)])).await.unwrap();
+    shared.fill(&place("7", "a"), &page(7, 5, ""), LIFE, None).await.unwrap();
+    server.command(&["FLUSHALL"]);
+    server.command(&["SCRIPT", "FLUSH"]);
+    assert_eq!(shared.versions().await.unwrap(), versions([]));
+    assert_eq!(shared.get(&place("7", "a")).await.unwrap(), None);
+    shared.raise(&versions([(0, 4)])).await.unwrap();
+    assert_eq!(shared.versions().await.unwrap(), versions([(0, 4)]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs TEST_REDIS_SERVER"]
+async fn a_server_that_dies_is_away_at_once_and_found_again() {
+    let mut server = RedisServer::start();
+    let pair: Pair = [server.shared("x"), server.shared("x")];
+    listening(&pair).await;
+    let [one, _] = &pair;
+    server.kill();
+    let began = Instant::now();
+    assert!(is_away(&one.get(&place("7", "a")).await));
+    // Nobody waits for a server that refuses connections.
+    while began.elapsed() < Duration::from_millis(200) {
+        assert!(is_away(&one.versions().await));
+        sleep(Duration::from_millis(5)).await;
+    }
+    let asked = Instant::now();
+    assert!(is_away(&one.raise(&versions([(0, 1)])).await));
+    assert!(asked.elapsed() < SLACK, "{:?}", asked.elapsed());
+    assert!(timeout(Duration::from_millis(20), one.told()).await.is_err(), "it waits");
+
+    server.restart();
+    for shared in &pair {
+        until_there(shared.as_ref()).await;
+    }
+    listening(&pair).await;
+    for shared in &pair {
+        shared.raise(&versions([(0, 5)])).await.unwrap();
+    }
+    assert_eq!(pair[1].versions().await.unwrap()[&Row(0)], 5);
+}
+
+/// One that hangs keeps its connections; they are given up only if it does for long.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs TEST_REDIS_SERVER"]
+async fn a_server_that_hangs_costs_a_deadline() {
+    let server = RedisServer::start();
+    let shared = hasty(&server);
+    until_there(&shared).await;
+    server.pause();
+    for round in 0..12 {
+        let asked = Instant::now();
+        assert!(is_away(&shared.get(&place("7", "a")).await));
+        let took = asked.elapsed();
+        assert!(took < HASTY.reading + SLACK, "round {round}: {took:?}");
+    }
+    let asked = Instant::now();
+    assert!(is_away(&shared.raise(&versions([(0, 1)])).await));
+    assert!(asked.elapsed() < HASTY.writing + SLACK);
+    server.resume();
+    until_there(&shared).await;
+    shared.raise(&versions([(0, 2)])).await.unwrap();
+    assert_eq!(shared.versions().await.unwrap(), versions([(0, 2)]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs TEST_REDIS_SERVER"]
+async fn connections_that_are_cut_are_made_anew() {
+    let server = RedisServer::start();
+    let pair: Pair = [server.shared("x"), server.shared("x")];
+    listening(&pair).await;
+    for kind in ["normal", "pubsub"] {
+        server.command(&["CLIENT", "KILL", "TYPE", kind]);
+    }
+    for shared in &pair {
+        until_there(shared.as_ref()).await;
+    }
+    listening(&pair).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs TEST_REDIS_SERVER"]
+async fn who_goes_leaves_no_connection() {
+    let server = RedisServer::start();
+    let connections = || {
+        let of = |kind| clients(&server.url(), kind).len();
+        (of("normal"), of("pubsub"))
+    };
+    let come = async |expected| {
+        while connections() != expected {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let shared = server.shared("x");
+    timeout(SOON, come((1, 1))).await.expect("one for commands, one to listen");
+    drop(shared);
+    timeout(SOON, come((0, 0))).await.expect("none");
+}
+
+/// A server that has been made a replica refuses writes on connections that it keeps.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs TEST_REDIS_SERVER"]
+async fn a_connection_to_who_is_no_longer_in_charge_is_left() {
+    let server = RedisServer::start();
+    let shared = server.shared("x");
+    until_there(shared.as_ref()).await;
+    let before = clients(&server.url(), "normal");
+    server.command(&["REPLICAOF", "127.0.0.1", "1"]);
+    assert!(is_away(&shared.raise(&versions([(0, 1)])).await));
+    until_there(shared.as_ref()).await;
+    let after = clients(&server.url(), "normal");
+    assert!(before.iter().all(|id| !after.contains(id)), "{before:?} {after:?}");
+    server.command(&["REPLICAOF", "NO", "ONE"]);
+    shared.raise(&versions([(0, 1)])).await.unwrap();
+}
+
+/// Nothing waits for it, and nothing fails for good: neither at the start nor over a password
+/// that is put right later.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs TEST_REDIS_SERVER"]
+async fn a_login_that_is_refused_is_tried_again() {
+    let server = RedisServer::start_with(&["--requirepass", "another"]);
+    let wrong = Login::Key { user: None, password: PASSWORD.into() };
+    let shared = begin(Target { login: wrong, ..server.target() }, "x");
+    let refused = shared.versions().await.unwrap_err().to_string();
+    assert!(refused.lines().count() == 1 && !refused.contains(PASSWORD), "{refused}");
+    assert!(!refused.is_empty() && is_away(&shared.versions().await));
+    server.says("AUTH another\r\nCONFIG SET requirepass hunter2/+=\r\n");
+    until_there(shared.as_ref()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_not_there_is_away() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (host, port) = ("127.0.0.1".to_owned(), nobody.port());
+    let target = Target { host, port, is_encrypted: false, database: 0, login: Login::Open };
+    let shared = begin(target.clone(), "x");
+    assert!(is_away(&shared.versions().await));
+    assert!(is_away(&shared.ping().await));
+    assert!(is_away(&probe(&target).await));
+}
+
+/// A server that takes connections and says nothing costs each command its deadline.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handshake_that_does_not_end_costs_a_deadline() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (host, port) = ("127.0.0.1".to_owned(), silent.local_addr().unwrap().port());
+    for is_encrypted in [false, true] {
+        install_providers();
+        let login = Login::Key { user: None, password: PASSWORD.into() };
+        let target = Target { host: host.clone(), port, is_encrypted, database: 1, login };
+        let shared = RedisShared::begin(target, Prefix::given("x".to_owned()), FORMAT, HASTY);
+        let asked = Instant::now();
+        assert!(is_away(&shared.versions().await));
+        assert!(asked.elapsed() < HASTY.reading + SLACK, "{:?}", asked.elapsed());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs TEST_REDIS_SERVER"]
+async fn the_prefix_is_the_id_of_the_database_once_it_is_open() {
+    let server = RedisServer::start();
+    let (late, folder) = (Arc::new(LateStore::default()), TestFolder::new());
+    late.failed(StoreError::NoSearch);
+    let prefix = Prefix::id_of(Arc::clone(&late) as Arc<dyn Store>);
+    let shared = RedisShared::begin(server.target(), prefix, FORMAT, HASTY);
+    assert!(shared.ping().await.is_ok(), "the server is there");
+    let unknown = shared.versions().await.unwrap_err();
+    assert!(unknown.to_string().contains("the database's id is not known yet"), "{unknown}");
+    let store = folder.store();
+    late.opened(store.clone());
+    until_there(&shared).await;
+    shared.raise(&versions([(0, 1)])).await.unwrap();
+    let key = format!("{}:{{versions}}", store.id().await.unwrap());
+    assert_eq!(server.list(&["KEYS", "*"]), [key]);
+}
+
+/// A cluster refuses a command or a script whose keys are not in one slot.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs TEST_REDIS_SERVER"]
+async fn the_contract_is_kept_in_a_cluster() {
+    let server = RedisServer::start_with(&[
+        "--cluster-enabled",
+        "yes",
+        "--cluster-port",
+        &free_port().to_string(),
+    ]);
+    server.command(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
+    let began = Instant::now();
+    while !server.text(&["CLUSTER", "INFO"]).contains("cluster_state:ok") {
+        assert!(began.elapsed() < SOON);
+        sleep(Duration::from_millis(20)).await;
+    }
+    keeps_the_contract(|| {
+        let prefix = some_prefix();
+        [server.shared(&prefix), server.shared(&prefix)]
+    })
+    .await;
+}
+
+/// By password and TLS, with an authority of our own that the machine is told to trust.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs TEST_REDIS_SERVER"]
+async fn the_contract_is_kept_over_tls() {
+    install_providers();
+    let test = "redis::the_contract_is_kept_over_tls";
+    let Some(port) = child_of(test) else {
+        let server = RedisServer::start_with_tls();
+        let port = server.tls_port.unwrap().to_string();
+        let login = Login::Key { user: None, password: PASSWORD.into() };
+        let untrusted = begin(encrypted(&port, "localhost", login), "x");
+        assert!(is_away(&untrusted.versions().await), "nobody vouches for it");
+        run_apart(test, &port, &[("SSL_CERT_FILE", &server.ca().display().to_string())]);
+        return;
+    };
+    for host in ["localhost", "127.0.0.1"] {
+        let login = Login::Key { user: Some("default".to_owned()), password: PASSWORD.into() };
+        probe(&encrypted(&port, host, login)).await.unwrap();
+    }
+    let login = Login::Key { user: None, password: PASSWORD.into() };
+    let make = || {
+        let prefix = some_prefix();
+        let end = || begin(encrypted(&port, "localhost", login.clone()), &prefix);
+        [end() as Arc<dyn Shared>, end()]
+    };
+    keeps_the_contract(make).await;
+}
+
+fn encrypted(port: &str, host: &str, login: Login) -> Target {
+    let (host, port) = (host.to_owned(), port.parse().unwrap());
+    Target { host, port, is_encrypted: true, database: 0, login }
+}
+
+/// As the identity of the process: its user is the token's owner, its password the token. Before
+/// that ends, the connection of the commands logs in anew as it is, and the one that listens is
+/// followed by another.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs TEST_REDIS_SERVER"]
+async fn an_identity_logs_in_and_does_so_anew_before_its_token_ends() {
+    install_providers();
+    let test = "redis::an_identity_logs_in_and_does_so_anew_before_its_token_ends";
+    let Some(told) = child_of(test) else {
+        let server = RedisServer::start_with_tls();
+        // The second token is somebody else's, so that one can see which of them counts.
+        for owner in ["first", "second"] {
+            let key = format!(">{}", token_of(owner));
+            server.command(&["ACL", "SETUSER", owner, "on", &key, "~*", "&*", "+@all"]);
+        }
+        // Exchanged when 4.5 minutes are left. Each connection comes for one.
+        let first = Says::TokenOf("first", Duration::from_secs(273));
+        let second = Says::TokenOf("second", Duration::from_hours(1));
+        let endpoint = Endpoint::start(vec![first, first, second]);
+        let told = format!("{} {}", server.tls_port.unwrap(), server.url());
+        let ca = server.ca().display().to_string();
+        let variables = [
+            ("SSL_CERT_FILE", ca.as_str()),
+            ("IDENTITY_ENDPOINT", &endpoint.url),
+            ("IDENTITY_HEADER", SECRET),
+        ];
+        run_apart(test, &told, &variables);
+        let asked = endpoint.requests();
+        assert!(asked[0].contains("resource=https%3A%2F%2Fredis.azure.com"), "{asked:?}");
+        return;
+    };
+    let (port, url) = told.split_once(' ').unwrap();
+    let entra = Login::Entra(Arc::new(Credentials::managed_identity(None).unwrap()));
+    let one = begin(encrypted(port, "localhost", entra), "x");
+    until_there(one.as_ref()).await;
+    let is_heard = async {
+        for version in 1.. {
+            one.raise(&versions([(0, version)])).await.unwrap();
+            if timeout(Duration::from_millis(50), one.told()).await.is_ok() {
+                break;
+            }
+        }
+    };
+    timeout(SOON, is_heard).await.unwrap();
+    let users = |kind| clients(url, kind).into_iter().map(|(_, user)| user).collect::<Vec<_>>();
+    let [(number, first)] = &clients(url, "normal")[..] else { panic!("one connection") };
+    assert_eq!(first, "first");
+    assert_eq!(users("pubsub"), ["first"]);
+
+    let renewed = async {
+        while users("normal") != ["second"] || users("pubsub") != ["second"] {
+            assert!(one.versions().await.is_ok(), "it is used meanwhile");
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(SOON, renewed).await.expect("both log in anew");
+    assert_eq!(clients(url, "normal")[0].0, *number, "on the connection as it was");
+    one.raise(&versions([(0, 1_000_000)])).await.unwrap();
+    let told = timeout(SOON, one.told()).await.unwrap();
+    assert_eq!(told[&Row(0)], 1_000_000);
+}
