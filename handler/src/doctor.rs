@@ -7,6 +7,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use crate::app::database::inspect;
+use crate::app::shared;
 use crate::cli::Failure;
 use crate::clock::Clock;
 use crate::identity::Identity as _;
@@ -53,6 +54,7 @@ fn examine(settings: &Settings) -> Vec<Finding> {
         Finding { part: "logging", result: logging(settings.log_filter.as_deref()) },
         Finding { part: "data folder", result: data_folder(&settings.data_dir) },
         Finding { part: "database", result: database(settings) },
+        Finding { part: "shared cache", result: shared_cache(settings) },
         Finding { part: "accounts", result: accounts(settings) },
         Finding { part: "tokens", result: Ok(tokens(settings)) },
         Finding { part: "watched folder", result: watched(&settings.data_dir) },
@@ -79,6 +81,10 @@ fn data_folder(data_dir: &Path) -> Result<String, String> {
 /// Looks without migrating or mending anything.
 fn database(settings: &Settings) -> Result<String, String> {
     on_runtime(inspect(settings))?.map_err(|e| e.with_cause())
+}
+
+fn shared_cache(settings: &Settings) -> Result<String, String> {
+    on_runtime(shared::inspect(settings))?
 }
 
 fn on_runtime<T>(work: impl Future<Output = T>) -> Result<T, String> {

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
 use serde::Serialize;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
+use crate::cache::redis::RedisShared;
 use crate::store::Store;
 
 /// CONTRACT 4.
@@ -14,9 +16,24 @@ const PROBE_EVERY: Duration = Duration::from_secs(5);
 /// A part that takes longer counts as away.
 const PROBE_MAX: Duration = Duration::from_secs(2);
 
+/// A part that can be asked whether it is there.
+#[async_trait]
+pub trait Probe: Send + Sync {
+    /// Whether it has answered.
+    async fn answers(&self) -> bool;
+}
+
+#[async_trait]
+impl Probe for RedisShared {
+    async fn answers(&self) -> bool {
+        self.ping().await.is_ok()
+    }
+}
+
 /// The last report, shared by all who ask meanwhile.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Readiness {
+    shared: Option<Arc<dyn Probe>>,
     last: Mutex<Option<(Instant, Arc<Report>)>>,
 }
 
@@ -42,13 +59,20 @@ enum State {
 }
 
 impl Report {
-    /// Whether every part can be reached.
+    /// Whether every part that answers depend on can be reached. The shared cache is none of
+    /// them: without it everything is served from the database, and whoever left this process
+    /// out because of it would leave all others out, too.
     pub fn is_ready(&self) -> bool {
         self.status == State::Ready
     }
 }
 
 impl Readiness {
+    /// Asks the shared cache as well.
+    pub fn with_shared(shared: Arc<dyn Probe>) -> Self {
+        Self { shared: Some(shared), ..Self::default() }
+    }
+
     /// The report of the last probe if it is young, else of a new one.
     pub async fn report(&self, store: &dyn Store) -> Arc<Report> {
         let mut last = self.last.lock().await;
@@ -57,17 +81,28 @@ impl Readiness {
         {
             return Arc::clone(report);
         }
-        let report = Arc::new(probe(store).await);
+        let report = Arc::new(self.probe(store).await);
         *last = Some((Instant::now(), Arc::clone(&report)));
         report
     }
+
+    async fn probe(&self, store: &dyn Store) -> Report {
+        // A read: a long import holds writers up, and the service serves all the same.
+        let database = ask("database", async { store.categories().await.is_ok() });
+        let shared = async {
+            let shared = self.shared.as_ref()?;
+            Some(ask("shared cache", shared.answers()).await)
+        };
+        let (database, shared) = tokio::join!(database, shared);
+        let status = database.state;
+        Report { status, parts: std::iter::once(database).chain(shared).collect() }
+    }
 }
 
-async fn probe(store: &dyn Store) -> Report {
+async fn ask(name: &'static str, answers: impl Future<Output = bool>) -> Part {
     let began = Instant::now();
-    // A read: a long import holds writers up, and the service serves all the same.
-    let answered = matches!(timeout(PROBE_MAX, store.categories()).await, Ok(Ok(_)));
+    let answered = timeout(PROBE_MAX, answers).await.unwrap_or(false);
     let state = if answered { State::Ready } else { State::Away };
     let latency_ms = (began.elapsed().as_secs_f64() * 1e6).round() / 1e3;
-    Report { status: state, parts: vec![Part { name: "database", state, latency_ms }] }
+    Part { name, state, latency_ms }
 }

@@ -31,6 +31,7 @@ mod imports;
 mod kills;
 mod people;
 mod race;
+mod readiness;
 mod redis;
 mod search;
 mod secrets;

@@ -17,6 +17,7 @@ use crate::contract_shared::{Pair, keeps_the_contract, lease, listening, page, p
 use crate::support::TestFolder;
 use crate::support::apart::{child_of, run_apart};
 use crate::support::identity::{Endpoint, SECRET, Says, token_of};
+use crate::support::process::{handler, run, stderr, stdout};
 use crate::support::redis::{
     FORMAT, PASSWORD, RedisServer, begin, clients, free_port, some_prefix,
 };
@@ -400,4 +401,33 @@ async fn an_identity_logs_in_and_does_so_anew_before_its_token_ends() {
     one.raise(&versions([(0, 1_000_000)])).await.unwrap();
     let told = timeout(SOON, one.told()).await.unwrap();
     assert_eq!(told[&Row(0)], 1_000_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs TEST_REDIS_SERVER"]
+async fn doctor_tells_whether_it_is_there() {
+    let mut server = RedisServer::start_with_tls();
+    let folder = TestFolder::new();
+    let doctor = |string: &str| {
+        let mut doctor = handler(folder.data.path());
+        doctor.arg("doctor").env("REDIS_CONNECTION_STRING", string).env("RUST_LOG", "trace");
+        let output = run(&mut doctor);
+        let text = stdout(&output);
+        let line = text.lines().find(|line| line.starts_with("shared cache ")).unwrap().to_owned();
+        assert!(!format!("{text}{}", stderr(&output)).contains("hunter"), "{text}");
+        (output.status.success(), line)
+    };
+    let without = stdout(&run(handler(folder.data.path()).arg("doctor")));
+    assert!(without.contains("shared cache   ok      none"), "{without}");
+    let string = format!("127.0.0.1:{},password={PASSWORD},abortConnect=False", server.port);
+    let (is_well, line) = doctor(&string);
+    assert!(is_well && line.contains("not encrypted, answers in"), "{line}");
+    let tls = format!("rediss://:{PASSWORD}@localhost:{}", server.tls_port.unwrap());
+    let (is_well, line) = doctor(&tls);
+    assert!(!is_well && line.contains("FAILED") && line.contains("ertificate"), "{line}");
+    let (is_well, line) = doctor(&format!("redis://:hunter3@127.0.0.1:{}", server.port));
+    assert!(!is_well && line.contains("FAILED"), "{line}");
+    server.kill();
+    let (is_well, line) = doctor(&string);
+    assert!(!is_well && line.contains("cannot be reached"), "{line}");
 }
