@@ -33,6 +33,7 @@ mod people;
 mod race;
 mod readiness;
 mod redis;
+mod redis_away;
 mod search;
 mod secrets;
 mod simulated_host;

@@ -1,8 +1,7 @@
-//! The shared part in Redis beyond its contract: a server that is away and comes back, logins,
-//! TLS, clusters, and what lies in the server.
+//! The shared part in Redis beyond its contract: what lies in the server, clusters, TLS, logins.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 use vitrine::cache::redis::{Login, Patience, Prefix, RedisShared, Target, probe};
@@ -13,7 +12,7 @@ use vitrine::crypto::install_providers;
 use vitrine::store::late::LateStore;
 use vitrine::store::{Store, StoreError};
 
-use crate::contract_shared::{Pair, keeps_the_contract, lease, listening, page, place, versions};
+use crate::contract_shared::{keeps_the_contract, lease, page, place, versions};
 use crate::support::TestFolder;
 use crate::support::apart::{child_of, run_apart};
 use crate::support::identity::{Endpoint, SECRET, Says, token_of};
@@ -24,19 +23,12 @@ use crate::support::redis::{
 
 const LIFE: Duration = Duration::from_mins(10);
 /// What happens happens by then, on a machine under load too.
-const SOON: Duration = Duration::from_secs(30);
+pub const SOON: Duration = Duration::from_secs(30);
 /// Deadlines as short as those of a serving process.
-const HASTY: Patience =
+pub const HASTY: Patience =
     Patience { reading: Duration::from_millis(250), writing: Duration::from_millis(500) };
-/// What a busy machine adds to a deadline.
-const SLACK: Duration = Duration::from_millis(1_500);
-
-fn hasty(server: &RedisServer) -> RedisShared {
-    RedisShared::begin(server.target(), Prefix::given("x".to_owned()), FORMAT, HASTY)
-}
-
 /// Asks until it answers.
-async fn until_there(shared: &dyn Shared) {
+pub async fn until_there(shared: &dyn Shared) {
     let asking = async {
         while shared.versions().await.is_err() {
             sleep(Duration::from_millis(10)).await;
@@ -45,7 +37,7 @@ async fn until_there(shared: &dyn Shared) {
     timeout(SOON, asking).await.expect("it comes back by itself");
 }
 
-fn is_away<T>(answer: &Result<T, SharedError>) -> bool {
+pub fn is_away<T>(answer: &Result<T, SharedError>) -> bool {
     matches!(answer, Err(SharedError::Away(_)))
 }
 
@@ -139,75 +131,6 @@ async fn an_answer_that_makes_no_sense_is_told_apart() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs TEST_REDIS_SERVER"]
-async fn a_server_that_dies_is_away_at_once_and_found_again() {
-    let mut server = RedisServer::start();
-    let pair: Pair = [server.shared("x"), server.shared("x")];
-    listening(&pair).await;
-    let [one, _] = &pair;
-    server.kill();
-    let began = Instant::now();
-    assert!(is_away(&one.get(&place("7", "a")).await));
-    // Nobody waits for a server that refuses connections.
-    while began.elapsed() < Duration::from_millis(200) {
-        assert!(is_away(&one.versions().await));
-        sleep(Duration::from_millis(5)).await;
-    }
-    let asked = Instant::now();
-    assert!(is_away(&one.raise(&versions([(0, 1)])).await));
-    assert!(asked.elapsed() < SLACK, "{:?}", asked.elapsed());
-    assert!(timeout(Duration::from_millis(20), one.told()).await.is_err(), "it waits");
-
-    server.restart();
-    for shared in &pair {
-        until_there(shared.as_ref()).await;
-    }
-    listening(&pair).await;
-    for shared in &pair {
-        shared.raise(&versions([(0, 5)])).await.unwrap();
-    }
-    assert_eq!(pair[1].versions().await.unwrap()[&Row(0)], 5);
-}
-
-/// One that hangs keeps its connections; they are given up only if it does for long.
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs TEST_REDIS_SERVER"]
-async fn a_server_that_hangs_costs_a_deadline() {
-    let server = RedisServer::start();
-    let shared = hasty(&server);
-    until_there(&shared).await;
-    server.pause();
-    for round in 0..12 {
-        let asked = Instant::now();
-        assert!(is_away(&shared.get(&place("7", "a")).await));
-        let took = asked.elapsed();
-        assert!(took < HASTY.reading + SLACK, "round {round}: {took:?}");
-    }
-    let asked = Instant::now();
-    assert!(is_away(&shared.raise(&versions([(0, 1)])).await));
-    assert!(asked.elapsed() < HASTY.writing + SLACK);
-    server.resume();
-    until_there(&shared).await;
-    shared.raise(&versions([(0, 2)])).await.unwrap();
-    assert_eq!(shared.versions().await.unwrap(), versions([(0, 2)]));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs TEST_REDIS_SERVER"]
-async fn connections_that_are_cut_are_made_anew() {
-    let server = RedisServer::start();
-    let pair: Pair = [server.shared("x"), server.shared("x")];
-    listening(&pair).await;
-    for kind in ["normal", "pubsub"] {
-        server.command(&["CLIENT", "KILL", "TYPE", kind]);
-    }
-    for shared in &pair {
-        until_there(shared.as_ref()).await;
-    }
-    listening(&pair).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs TEST_REDIS_SERVER"]
 async fn who_goes_leaves_no_connection() {
     let server = RedisServer::start();
     let connections = || {
@@ -225,28 +148,6 @@ async fn who_goes_leaves_no_connection() {
     timeout(SOON, come((0, 0))).await.expect("none");
 }
 
-/// A server that has been made a replica refuses writes on connections that it keeps.
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs TEST_REDIS_SERVER"]
-async fn a_connection_to_who_is_no_longer_in_charge_is_left() {
-    let server = RedisServer::start();
-    let shared = server.shared("x");
-    until_there(shared.as_ref()).await;
-    let before = clients(&server.url(), "normal");
-    server.command(&["REPLICAOF", "127.0.0.1", "1"]);
-    assert!(is_away(&shared.raise(&versions([(0, 1)])).await));
-    // It can still read on it.
-    let left = async {
-        while clients(&server.url(), "normal").iter().any(|client| before.contains(client)) {
-            sleep(Duration::from_millis(10)).await;
-        }
-    };
-    timeout(SOON, left).await.expect("another connection");
-    server.command(&["REPLICAOF", "NO", "ONE"]);
-    until_there(shared.as_ref()).await;
-    shared.raise(&versions([(0, 1)])).await.unwrap();
-}
-
 /// Nothing waits for it, and nothing fails for good: neither at the start nor over a password
 /// that is put right later.
 #[tokio::test(flavor = "multi_thread")]
@@ -260,33 +161,6 @@ async fn a_login_that_is_refused_is_tried_again() {
     assert!(!refused.is_empty() && is_away(&shared.versions().await));
     server.says("AUTH another\r\nCONFIG SET requirepass hunter2/+=\r\n");
     until_there(shared.as_ref()).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_is_not_there_is_away() {
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let (host, port) = ("127.0.0.1".to_owned(), nobody.port());
-    let target = Target { host, port, is_encrypted: false, database: 0, login: Login::Open };
-    let shared = begin(target.clone(), "x");
-    assert!(is_away(&shared.versions().await));
-    assert!(is_away(&shared.ping().await));
-    assert!(is_away(&probe(&target).await));
-}
-
-/// A server that takes connections and says nothing costs each command its deadline.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_handshake_that_does_not_end_costs_a_deadline() {
-    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let (host, port) = ("127.0.0.1".to_owned(), silent.local_addr().unwrap().port());
-    for is_encrypted in [false, true] {
-        install_providers();
-        let login = Login::Key { user: None, password: PASSWORD.into() };
-        let target = Target { host: host.clone(), port, is_encrypted, database: 1, login };
-        let shared = RedisShared::begin(target, Prefix::given("x".to_owned()), FORMAT, HASTY);
-        let asked = Instant::now();
-        assert!(is_away(&shared.versions().await));
-        assert!(asked.elapsed() < HASTY.reading + SLACK, "{:?}", asked.elapsed());
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -308,22 +182,47 @@ async fn the_prefix_is_the_id_of_the_database_once_it_is_open() {
     assert_eq!(server.list(&["KEYS", "*"]), [key]);
 }
 
+/// A node of a cluster, with these slots and those between them.
+fn node(first: &str, last: &str) -> RedisServer {
+    let bus = free_port().to_string();
+    let server =
+        RedisServer::start_with(&["--cluster-enabled", "yes", "--cluster-port", bus.as_str()]);
+    server.command(&["CLUSTER", "ADDSLOTSRANGE", first, last]);
+    server
+}
+
+/// Waits until every slot is somebody's.
+async fn until_whole(server: &RedisServer) {
+    let whole = async {
+        while !server.text(&["CLUSTER", "INFO"]).contains("cluster_state:ok") {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(SOON, whole).await.unwrap();
+}
+
+/// One that sends its clients from node to node is named, which no answer to a ping does.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs TEST_REDIS_SERVER"]
+async fn a_cluster_without_a_proxy_is_told_of() {
+    let (one, other) = (node("0", "8191"), node("8192", "16383"));
+    let bus = other.list(&["CONFIG", "GET", "cluster-port"]);
+    let bus = bus.last().unwrap();
+    one.command(&["CLUSTER", "MEET", "127.0.0.1", &other.port.to_string(), bus]);
+    until_whole(&one).await;
+    let refused = probe(&one.target()).await.unwrap_err().to_string();
+    assert!(
+        refused.contains("must stand behind a proxy") && refused.contains("15495"),
+        "{refused}"
+    );
+}
+
 /// A cluster refuses a command or a script whose keys are not in one slot.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs TEST_REDIS_SERVER"]
 async fn the_contract_is_kept_in_a_cluster() {
-    let server = RedisServer::start_with(&[
-        "--cluster-enabled",
-        "yes",
-        "--cluster-port",
-        &free_port().to_string(),
-    ]);
-    server.command(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
-    let began = Instant::now();
-    while !server.text(&["CLUSTER", "INFO"]).contains("cluster_state:ok") {
-        assert!(began.elapsed() < SOON);
-        sleep(Duration::from_millis(20)).await;
-    }
+    let server = node("0", "16383");
+    until_whole(&server).await;
     keeps_the_contract(|| {
         let prefix = some_prefix();
         [server.shared(&prefix), server.shared(&prefix)]

@@ -230,5 +230,15 @@ pub(super) async fn probe(target: &Target) -> Result<Duration, SharedError> {
     let (mut connection, _) = connect(target).await?;
     let asked = Instant::now();
     pong(&mut connection).await?;
-    Ok(asked.elapsed())
+    let took = asked.elapsed();
+    // In three slots far from each other: a cluster without a proxy sends us away from two.
+    for key in ["a", "b", "c"] {
+        let mut look = redis::cmd("EXISTS");
+        match timeout(PONG_WITHIN, look.arg(key).exec_async(&mut connection)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(e)) => return Err(shared_error(&e)),
+            Err(_) => return Err(SharedError::Away("it does not answer".to_owned())),
+        }
+    }
+    Ok(took)
 }

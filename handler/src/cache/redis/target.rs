@@ -6,7 +6,10 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use redis::io::tcp::TcpSettings;
-use redis::{Client, ConnectionAddr, IntoConnectionInfo as _, RedisConnectionInfo, RedisError};
+use redis::{
+    Client, ConnectionAddr, ErrorKind, IntoConnectionInfo as _, RedisConnectionInfo, RedisError,
+    ServerErrorKind,
+};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
@@ -120,8 +123,11 @@ pub(super) fn shared_error(error: &RedisError) -> SharedError {
     let words: Vec<_> = error.to_string().split_whitespace().map(str::to_owned).collect();
     let text = words.join(" ").chars().take(SHOWN_MAX).collect();
     match error.kind() {
-        redis::ErrorKind::UnexpectedReturnType | redis::ErrorKind::Parse => {
-            SharedError::Nonsense(text)
+        ErrorKind::UnexpectedReturnType | ErrorKind::Parse => SharedError::Nonsense(text),
+        ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask) => {
+            SharedError::Away(format!(
+                "its nodes must stand behind a proxy (clustering policy Enterprise on Azure): {text}"
+            ))
         }
         _ => SharedError::Away(text),
     }

@@ -1,0 +1,163 @@
+//! Redis servers that die, hang, say nothing or are no longer in charge, and come back.
+
+use std::time::{Duration, Instant};
+
+use tokio::time::{sleep, timeout};
+use vitrine::cache::redis::{Login, Prefix, RedisShared, Target, probe};
+use vitrine::cache::shared::Shared as _;
+use vitrine::cache::versions::Row;
+use vitrine::crypto::install_providers;
+
+use crate::contract_shared::{Pair, listening, place, versions};
+use crate::redis::{HASTY, SOON, is_away, until_there};
+use crate::support::redis::{FORMAT, PASSWORD, RedisServer, begin, clients};
+
+/// What a busy machine adds to a deadline.
+const SLACK: Duration = Duration::from_millis(1_500);
+
+fn hasty(server: &RedisServer) -> RedisShared {
+    RedisShared::begin(server.target(), Prefix::given("x".to_owned()), FORMAT, HASTY)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs TEST_REDIS_SERVER"]
+async fn a_server_that_dies_is_away_at_once_and_found_again() {
+    let mut server = RedisServer::start();
+    let pair: Pair = [server.shared("x"), server.shared("x")];
+    listening(&pair).await;
+    let [one, _] = &pair;
+    server.kill();
+    let began = Instant::now();
+    assert!(is_away(&one.get(&place("7", "a")).await));
+    // Nobody waits for a server that refuses connections.
+    while began.elapsed() < Duration::from_millis(200) {
+        assert!(is_away(&one.versions().await));
+        sleep(Duration::from_millis(5)).await;
+    }
+    let asked = Instant::now();
+    assert!(is_away(&one.raise(&versions([(0, 1)])).await));
+    assert!(asked.elapsed() < SLACK, "{:?}", asked.elapsed());
+    assert!(timeout(Duration::from_millis(20), one.told()).await.is_err(), "it waits");
+
+    server.restart();
+    for shared in &pair {
+        until_there(shared.as_ref()).await;
+    }
+    listening(&pair).await;
+    for shared in &pair {
+        shared.raise(&versions([(0, 5)])).await.unwrap();
+    }
+    assert_eq!(pair[1].versions().await.unwrap()[&Row(0)], 5);
+}
+
+/// One that hangs keeps its connections; they are given up only if it does for long.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs TEST_REDIS_SERVER"]
+async fn a_server_that_hangs_costs_a_deadline() {
+    let server = RedisServer::start();
+    let shared = hasty(&server);
+    until_there(&shared).await;
+    server.pause();
+    for round in 0..12 {
+        let asked = Instant::now();
+        assert!(is_away(&shared.get(&place("7", "a")).await));
+        let took = asked.elapsed();
+        assert!(took < HASTY.reading + SLACK, "round {round}: {took:?}");
+    }
+    let asked = Instant::now();
+    assert!(is_away(&shared.raise(&versions([(0, 1)])).await));
+    assert!(asked.elapsed() < HASTY.writing + SLACK);
+    server.resume();
+    until_there(&shared).await;
+    shared.raise(&versions([(0, 2)])).await.unwrap();
+    assert_eq!(shared.versions().await.unwrap(), versions([(0, 2)]));
+}
+
+/// Nothing is sent that could fail, so it is asked now and then; that takes seven seconds.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs TEST_REDIS_SERVER"]
+async fn a_peer_that_says_nothing_is_left() {
+    let server = RedisServer::start();
+    let pair: Pair = [server.shared("x"), server.shared("x")];
+    listening(&pair).await;
+    let numbers = || ["normal", "pubsub"].map(|kind| clients(&server.url(), kind));
+    let before = numbers();
+    server.pause();
+    sleep(Duration::from_millis(7_500)).await;
+    server.resume();
+    let left = async {
+        while numbers().iter().flatten().any(|client| before.iter().flatten().any(|b| b == client))
+        {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(SOON, left).await.expect("all four");
+    for shared in &pair {
+        until_there(shared.as_ref()).await;
+    }
+    listening(&pair).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs TEST_REDIS_SERVER"]
+async fn connections_that_are_cut_are_made_anew() {
+    let server = RedisServer::start();
+    let pair: Pair = [server.shared("x"), server.shared("x")];
+    listening(&pair).await;
+    for kind in ["normal", "pubsub"] {
+        server.command(&["CLIENT", "KILL", "TYPE", kind]);
+    }
+    for shared in &pair {
+        until_there(shared.as_ref()).await;
+    }
+    listening(&pair).await;
+}
+
+/// A server that has been made a replica refuses writes on connections that it keeps.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs TEST_REDIS_SERVER"]
+async fn a_connection_to_who_is_no_longer_in_charge_is_left() {
+    let server = RedisServer::start();
+    let shared = server.shared("x");
+    until_there(shared.as_ref()).await;
+    let before = clients(&server.url(), "normal");
+    server.command(&["REPLICAOF", "127.0.0.1", "1"]);
+    assert!(is_away(&shared.raise(&versions([(0, 1)])).await));
+    // It can still read on it.
+    let left = async {
+        while clients(&server.url(), "normal").iter().any(|client| before.contains(client)) {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(SOON, left).await.expect("another connection");
+    server.command(&["REPLICAOF", "NO", "ONE"]);
+    until_there(shared.as_ref()).await;
+    shared.raise(&versions([(0, 1)])).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_not_there_is_away() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (host, port) = ("127.0.0.1".to_owned(), nobody.port());
+    let target = Target { host, port, is_encrypted: false, database: 0, login: Login::Open };
+    let shared = begin(target.clone(), "x");
+    assert!(is_away(&shared.versions().await));
+    assert!(is_away(&shared.ping().await));
+    assert!(is_away(&probe(&target).await));
+}
+
+/// A server that takes connections and says nothing costs each command its deadline.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handshake_that_does_not_end_costs_a_deadline() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (host, port) = ("127.0.0.1".to_owned(), silent.local_addr().unwrap().port());
+    for is_encrypted in [false, true] {
+        install_providers();
+        let login = Login::Key { user: None, password: PASSWORD.into() };
+        let target = Target { host: host.clone(), port, is_encrypted, database: 1, login };
+        let shared = RedisShared::begin(target, Prefix::given("x".to_owned()), FORMAT, HASTY);
+        let asked = Instant::now();
+        assert!(is_away(&shared.versions().await));
+        assert!(asked.elapsed() < HASTY.reading + SLACK, "{:?}", asked.elapsed());
+    }
+}
