@@ -1,11 +1,12 @@
 //! A Redis server of the test's own, which `TEST_REDIS_SERVER` is the program of.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
@@ -216,9 +217,17 @@ fn spawn(port: u16, arguments: &[String]) -> Child {
         .expect("the server's program")
 }
 
-/// One that was free a moment ago.
+/// One that nobody listens on, and that no other test of this process was given. The system gives
+/// no connection one below 32,768, so that a server that has died finds it free.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    loop {
+        let port = fastrand::u16(20_000..32_000);
+        let is_free = TcpListener::bind(("127.0.0.1", port)).is_ok();
+        if is_free && GIVEN.lock().unwrap().insert(port) {
+            return port;
+        }
+    }
 }
 
 /// An authority of the test's own, and what it says of the server.
