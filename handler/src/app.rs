@@ -1,6 +1,6 @@
 //! Every long-lived part, wired once; and the life of a serving process.
 
-mod care;
+pub(crate) mod care;
 pub mod database;
 mod embedded;
 pub mod people;
@@ -22,7 +22,6 @@ use crate::host::Functions;
 use crate::http::{self, Streams};
 use crate::import::rejects::RejectsFolder;
 use crate::maintenance::Maintenance;
-use crate::question::FromStore;
 use crate::readiness::Readiness;
 use crate::settings::Settings;
 use crate::store::late::LateStore;
@@ -64,6 +63,7 @@ impl App {
         store: Arc<dyn Store>,
         cache: Arc<Cache>,
         people: People,
+        readiness: Readiness,
         functions: Option<Functions>,
     ) -> Self {
         Self {
@@ -72,7 +72,7 @@ impl App {
             cache,
             people: Arc::new(people),
             instance: Arc::default(),
-            readiness: Arc::default(),
+            readiness: Arc::new(readiness),
             streams: Arc::default(),
             functions: functions.map(Arc::new),
         }
@@ -155,7 +155,8 @@ impl Server {
             (Parts::Opened(embedded), store)
         };
         let people = People::of(settings, &store, listen_by).await?;
-        let cache = Arc::new(Cache::new(Arc::new(FromStore(Arc::clone(&store))), settings.cache));
+        let (cache, shared) = shared::cache_beside(settings, &store);
+        let readiness = shared.map_or_else(Readiness::default, |s| Readiness::with_shared(s));
         let maintenance = Maintenance {
             store: Arc::clone(&store),
             rejects: RejectsFolder::new(folder.rejects()),
@@ -163,7 +164,7 @@ impl Server {
             cache: Arc::clone(&cache),
         };
         let functions = settings.under_host.then(|| Functions::new(maintenance.clone(), settings));
-        let app = App::new(store, cache, people, functions);
+        let app = App::new(store, cache, people, readiness, functions);
         let listen = settings.listen;
         let listener = http::serve::listen(listen).map_err(|e| StartError::Listen(listen, e))?;
         Ok(Self { app, parts, maintenance, listener })

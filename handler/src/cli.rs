@@ -3,6 +3,7 @@
 //! Exit codes: 0 it is done, 1 it could not be done, 2 a setting or an argument is wrong
 //! or the database is too new for this handler.
 
+mod audit;
 mod generate;
 mod import;
 mod serve;
@@ -40,6 +41,8 @@ enum Command {
     Migrate,
     /// Change a user: rights, access, password
     User(user::Arguments),
+    /// Compare cached pages with the database
+    Audit(audit::Arguments),
     /// Check every configured part and print a line for each
     Doctor,
 }
@@ -66,6 +69,7 @@ pub fn run(cli: Cli) -> ExitCode {
     }
     match command {
         Command::Import(arguments) => on_runtime(import::run(settings, arguments)),
+        Command::Audit(arguments) => on_runtime(audit::run(settings, arguments)),
         Command::Migrate => on_runtime(migrate(settings)),
         Command::Serve => on_runtime(serve::run(settings)),
         Command::User(arguments) => on_runtime(user::run(settings, arguments)),

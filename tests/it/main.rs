@@ -28,6 +28,7 @@ mod http;
 mod http_bad_input;
 mod http_semantics;
 mod imports;
+mod instances;
 mod kills;
 mod people;
 mod race;

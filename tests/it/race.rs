@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use reqwest::Client;
 use rusqlite::Connection;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::support::TestFolder;
 use crate::support::process::{Serving, handler};
+use crate::support::shop::{BOSS, administrator, put};
 
 const READERS: usize = 64;
 const WRITERS: usize = 8;
@@ -21,7 +22,7 @@ const LASTS: Duration = Duration::from_secs(10);
 async fn every_read_after_an_answered_write_sees_it() {
     let folder = TestFolder::new();
     let mut command = handler(folder.data.path());
-    command.env("ADMIN_EMAILS", "boss@shop.example");
+    command.env("ADMIN_EMAILS", BOSS);
     let serving = Serving::start_by(&mut command);
     let (client, url) = (Client::new(), serving.url.clone());
     let token = administrator(&client, &url).await;
@@ -82,22 +83,6 @@ async fn every_read_after_an_answered_write_sees_it() {
         )
         .unwrap();
     assert_eq!(wrong, 0, "counters are the counts");
-}
-
-async fn administrator(client: &Client, url: &str) -> String {
-    let post = |path: &str, body: Value| client.post(format!("{url}{path}")).json(&body).send();
-    let form = json!({"email": "boss@shop.example", "password": "Secret1!", "firstName": "B",
-        "lastName": "Oss"});
-    assert_eq!(post("/signup", form).await.unwrap().status(), 201);
-    let credentials = json!({"email": "boss@shop.example", "password": "Secret1!"});
-    let signed_in: Value = post("/login", credentials).await.unwrap().json().await.unwrap();
-    format!("Bearer {}", signed_in["idToken"].as_str().unwrap())
-}
-
-async fn put(client: &Client, url: &str, token: &str, writer: usize, price: u64) -> u16 {
-    let body = json!({"title": "A lamp", "category_id": 1, "price": price});
-    let request = client.put(format!("{url}/products/RACE-{writer}")).json(&body);
-    request.header("authorization", token).send().await.unwrap().status().as_u16()
 }
 
 async fn page(client: &Client, url: &str) -> [u64; WRITERS] {

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// What becomes of a connection.
@@ -34,6 +35,7 @@ pub struct FaultProxy {
     pub port: u16,
     breaks: Arc<Mutex<VecDeque<Break>>>,
     passed: Arc<Passed>,
+    held: watch::Sender<bool>,
     serving: JoinHandle<()>,
 }
 
@@ -44,20 +46,32 @@ impl FaultProxy {
         let breaks = Arc::<Mutex<VecDeque<Break>>>::default();
         let passed = Arc::<Passed>::default();
         let (plan, counted) = (Arc::clone(&breaks), Arc::clone(&passed));
+        let (held, holding) = watch::channel(false);
         let serving = tokio::spawn(async move {
             loop {
                 let (client, _) = listener.accept().await.unwrap();
                 counted.connections.fetch_add(1, Ordering::SeqCst);
                 let broken = plan.lock().unwrap().pop_front();
-                tokio::spawn(pass(client, server, broken, Arc::clone(&counted)));
+                let (counted, holding) = (Arc::clone(&counted), holding.clone());
+                tokio::spawn(pass(client, server, broken, counted, holding));
             }
         });
-        Self { port, breaks, passed, serving }
+        Self { port, breaks, passed, held, serving }
     }
 
     /// The next connections break so, one after the other; those behind them are whole.
     pub fn breaks(&self, breaks: impl IntoIterator<Item = Break>) {
         *self.breaks.lock().unwrap() = breaks.into_iter().collect();
+    }
+
+    /// From now on nothing passes: what is on its way stays there.
+    pub fn hold(&self) {
+        self.held.send_replace(true);
+    }
+
+    /// Everything passes again.
+    pub fn release(&self) {
+        self.held.send_replace(false);
     }
 
     /// Bytes that went to the server and came back, and connections, since this was asked last.
@@ -73,7 +87,13 @@ impl Drop for FaultProxy {
     }
 }
 
-async fn pass(client: TcpStream, server: SocketAddr, broken: Option<Break>, passed: Arc<Passed>) {
+async fn pass(
+    client: TcpStream,
+    server: SocketAddr,
+    broken: Option<Break>,
+    passed: Arc<Passed>,
+    held: watch::Receiver<bool>,
+) {
     // A server that is not there is a connection that ends.
     let Ok(server) = TcpStream::connect(server).await else { return };
     let (from_client, to_client) = client.into_split();
@@ -85,18 +105,26 @@ async fn pass(client: TcpStream, server: SocketAddr, broken: Option<Break>, pass
     };
     // Whichever way ends first ends both.
     tokio::select! {
-        () = copy(from_client, to_server, sent_max, &passed.sent) => {}
-        () = copy(from_server, to_client, received_max, &passed.received) => {}
+        () = copy(from_client, to_server, sent_max, &passed.sent, held.clone()) => {}
+        () = copy(from_server, to_client, received_max, &passed.received, held) => {}
     }
 }
 
 /// Copies until the one side ends, the other is gone, or so many bytes have passed.
-async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, most: usize, passed: &AtomicUsize) {
+async fn copy(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    most: usize,
+    passed: &AtomicUsize,
+    mut held: watch::Receiver<bool>,
+) {
     let mut left = most;
     let mut buffer = vec![0; 16 * 1_024];
     while left > 0 {
         let room = buffer.len().min(left);
         let Ok(read @ 1..) = from.read(&mut buffer[..room]).await else { return };
+        // A proxy that is gone holds nothing any more.
+        let _ = held.wait_for(|is_held| !is_held).await;
         if to.write_all(&buffer[..read]).await.is_err() {
             return;
         }

@@ -13,6 +13,7 @@ pub mod identity;
 pub mod process;
 pub mod redis;
 pub mod routes;
+pub mod shop;
 pub mod sqlserver;
 pub mod tds;
 pub mod wire;

@@ -78,7 +78,15 @@ pub(super) async fn beside_server(
     tokio::join!(dropped, maintained);
 }
 
-struct AbortOnDrop(AbortHandle);
+/// Ends a task when it is dropped.
+pub(crate) struct AbortOnDrop(AbortHandle);
+
+impl AbortOnDrop {
+    /// Begins a task that ends with this.
+    pub(crate) fn of(task: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(tokio::spawn(task).abort_handle())
+    }
+}
 
 impl Drop for AbortOnDrop {
     fn drop(&mut self) {
@@ -135,11 +143,11 @@ pub(crate) async fn of_versions(cache: Arc<Cache>) {
             cache.poll().await;
         }
     };
-    tokio::join!(poll, cache.listen(), tell(&cache));
+    tokio::join!(poll, cache.listen(), tell(Arc::clone(&cache)));
 }
 
 /// Tells the other instances what was written without being published, as an import does.
-pub(crate) async fn tell(cache: &Cache) {
+pub(crate) async fn tell(cache: Arc<Cache>) {
     loop {
         cache.nudged().await;
         if let Err(e) = cache.reconcile().await {
@@ -189,8 +197,8 @@ async fn watch(
             Ok(uploaded) => {
                 was_readable = true;
                 for path in uploaded {
-                    let watcher = |_| cache.nudge();
-                    if !import_dropped(&store, &rejects, path.clone(), &watcher).await {
+                    let tell = |_| cache.nudge();
+                    if !import_dropped(&store, &rejects, path.clone(), &tell).await {
                         postponed.push((Instant::now() + POSTPONED, path));
                     }
                 }

@@ -2,16 +2,35 @@
 
 use std::sync::Arc;
 
+use crate::cache::Cache;
+use crate::cache::page::FORMAT;
 use crate::cache::redis::{self, Login, Patience, Prefix, RedisShared, Target};
+use crate::cache::shared::Shared;
 use crate::credentials::{Credentials, CredentialsError};
+use crate::question::FromStore;
 use crate::settings::{Redis, RedisLogin, Settings};
 use crate::store::Store;
 
-/// Begins to use it, if there is one; `format` is that of the pages. Waits for nothing.
+/// The cache of this process, beside what the settings say that it shares with others.
+pub fn cache_beside(
+    settings: &Settings,
+    store: &Arc<dyn Store>,
+) -> (Arc<Cache>, Option<Arc<RedisShared>>) {
+    let shared = begin(settings, store).unwrap_or_else(|e| {
+        // Everything is served without it; the operator reads why.
+        tracing::error!("nothing is shared with other instances: {e}");
+        None
+    });
+    let shared = shared.map(Arc::new);
+    let origin = Arc::new(FromStore(Arc::clone(store)));
+    let of_all = shared.clone().map(|shared| shared as Arc<dyn Shared>);
+    (Arc::new(Cache::beside(origin, settings.cache, of_all)), shared)
+}
+
+/// Begins to use what is shared, if anything is. Waits for nothing.
 pub fn begin(
     settings: &Settings,
     store: &Arc<dyn Store>,
-    format: u32,
 ) -> Result<Option<RedisShared>, CredentialsError> {
     let Some(redis) = &settings.redis else { return Ok(None) };
     let prefix = match &redis.prefix {
@@ -19,7 +38,7 @@ pub fn begin(
         None => Prefix::id_of(Arc::clone(store)),
     };
     let target = target(settings, redis)?;
-    Ok(Some(RedisShared::begin(target, prefix, format, Patience::default())))
+    Ok(Some(RedisShared::begin(target, prefix, FORMAT, Patience::default())))
 }
 
 /// Where it is, and as whom to log in. Nothing is asked yet.

@@ -3,6 +3,8 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use tokio::time::sleep;
+
 use super::Cache;
 use super::breaker::BreakerState;
 use super::counters::count;
@@ -18,6 +20,18 @@ pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 const ASK_DEADLINE: Duration = Duration::from_secs(2);
 /// How long a call of what is shared may take, should it have no deadline of its own.
 const SHARED_DEADLINE: Duration = Duration::from_secs(1);
+
+/// Before a process that ends tries again to tell the others.
+const SETTLE_AGAIN: Duration = Duration::from_millis(100);
+
+/// Who knows of versions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// This instance alone.
+    Here,
+    /// Whoever looks at what is published.
+    ByAll,
+}
 
 /// What came of the last question for the versions.
 #[derive(Debug, Default)]
@@ -48,7 +62,25 @@ impl Cache {
 
     /// Compares what the store has with what is published, and mends what is behind.
     pub async fn reconcile(&self) -> Result<(), StoreError> {
-        self.ask_store().await
+        self.ask_store().await.map(|_| ())
+    }
+
+    /// Tells the other instances what this process has written, before it ends. Whom it does not
+    /// reach in so long hears it from the store.
+    pub async fn settle(&self, within: Duration) -> Result<(), StoreError> {
+        let until = self.now() + within;
+        while self.shared.is_some() {
+            if self.ask_store().await? == Heard::ByAll {
+                break;
+            }
+            if self.now() >= until {
+                count(&self.counters.announcements_failed);
+                tracing::warn!("the other instances hear from the store what was written");
+                break;
+            }
+            sleep(SETTLE_AGAIN).await;
+        }
+        Ok(())
     }
 
     /// How often [`Cache::poll`] should be called.
@@ -64,10 +96,9 @@ impl Cache {
             return;
         }
         let (now, known) = (self.now(), self.known());
-        // A failure shows when somebody needs the answer.
-        if known.age_of_store(now) > STORE_BOUND / 2 {
-            let _ = self.ask_store().await;
-        } else if known.age(now) > self.limits.staleness / 2 && self.ask_shared().await.is_err() {
+        let is_due = known.age(now) > self.limits.staleness / 2;
+        if known.age_of_store(now) > STORE_BOUND / 2 || is_due && self.ask_shared().await.is_err() {
+            // A failure shows when somebody needs the answer.
             let _ = self.ask_store().await;
         }
     }
@@ -108,7 +139,7 @@ impl Cache {
         {
             return Err(Arc::clone(error));
         }
-        let answered = self.ask_store().await.map_err(Arc::new);
+        let answered = self.ask_store().await.map(|_| ()).map_err(Arc::new);
         asked.failed = answered.as_ref().err().map(|error| (self.now(), Arc::clone(error)));
         answered
     }
@@ -132,7 +163,7 @@ impl Cache {
 
     /// Asks the store. What it says is so: what the instances have told each other is raised to
     /// it, and where it is behind them it has been restored and is raised itself.
-    async fn ask_store(&self) -> Result<(), StoreError> {
+    async fn ask_store(&self) -> Result<Heard, StoreError> {
         // Before the store: only so does a higher version there mean that this one has gone back.
         let published = self.ask_shared().await.ok();
         let (known, sent) = (self.known(), self.now());
@@ -151,23 +182,26 @@ impl Cache {
             versions = raised.inspect_err(failed)?;
         }
         self.known.write().unwrap_or_else(PoisonError::into_inner).heard_of_store(sent, &versions);
-        if let Some(published) = published {
-            count(&self.counters.reconciliations);
-            let unpublished = behind(&published, &versions);
-            if !unpublished.is_empty() {
-                count(&self.counters.reconciliations_found);
-                self.announce(&unpublished).await;
-            }
+        let Some(published) = published else { return Ok(Heard::Here) };
+        count(&self.counters.reconciliations);
+        let unpublished = behind(&published, &versions);
+        if unpublished.is_empty() {
+            return Ok(Heard::ByAll);
         }
-        Ok(())
+        count(&self.counters.reconciliations_found);
+        Ok(self.announce(&unpublished).await)
     }
 
     /// Tells the others of versions. Whom it does not reach hears it from the store.
-    pub(super) async fn announce(&self, versions: &Versions) {
-        let Some(shared) = &self.shared else { return };
-        if let Err(e) = self.ask_shared_to(shared.raise(versions)).await {
-            count(&self.counters.announcements_failed);
-            tracing::debug!("the other instances hear it from the store: {e}");
+    pub(super) async fn announce(&self, versions: &Versions) -> Heard {
+        let Some(shared) = &self.shared else { return Heard::Here };
+        match self.ask_shared_to(shared.raise(versions)).await {
+            Ok(()) => Heard::ByAll,
+            Err(e) => {
+                count(&self.counters.announcements_failed);
+                tracing::debug!("the other instances hear it from the store: {e}");
+                Heard::Here
+            }
         }
     }
 

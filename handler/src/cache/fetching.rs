@@ -267,7 +267,7 @@ impl Look<'_> {
             // One load an instance.
             Err(_) => return self.alone().await,
         }
-        let lease = self.lease(self.lease_name());
+        let lease = lease(self.lease_name());
         let mut waits_until = None;
         loop {
             let counters = &self.cache.counters;
@@ -277,6 +277,8 @@ impl Look<'_> {
                 if is_waiting {
                     count(&counters.lease_waits_cut);
                 }
+                // It may have been granted, and only the answer was lost.
+                self.end(lease, None);
                 return self.alone().await;
             };
             match turn {
@@ -326,7 +328,7 @@ impl Look<'_> {
                 Err(stamp) => seen = stamp,
             }
         }
-        let lease = self.lease("renewal".to_owned());
+        let lease = lease("renewal".to_owned());
         let asked = self.shared.get_or_lease(&self.place, seen.as_ref(), &lease);
         match self.cache.ask_shared_to(asked).await.ok()? {
             Turn::Granted => self.load_under(lease).await.ok(),
@@ -339,28 +341,34 @@ impl Look<'_> {
         self.cache.fetch_alone(self.question, self.known).await
     }
 
-    /// Loads, leaves the answer for the others and gives the lease back. Who asked need not wait
-    /// for the latter two.
+    /// Loads, leaves the answer for the others and gives the lease back.
     async fn load_under(&self, lease: Lease) -> Result<Fetched, StoreError> {
         let loaded = self.alone().await;
+        let fill = loaded.as_ref().ok().map(|fetched| (Arc::clone(&fetched.answer), fetched.left));
+        self.end(lease, fill);
+        loaded
+    }
+
+    /// Leaves an answer for the others, if there is one, and gives the lease back. Nobody waits
+    /// for it.
+    fn end(&self, lease: Lease, fill: Option<(Arc<Answer>, Duration)>) {
         let (cache, shared) = (Arc::clone(self.cache), Arc::clone(&self.shared));
         let (place, path) = (self.place.clone(), self.question.path().unwrap_or_default());
-        let fill = loaded.as_ref().ok().map(|fetched| (Arc::clone(&fetched.answer), fetched.left));
         tokio::spawn(async move {
-            let done = match fill {
-                Some((answer, life)) => match encode(answer, path, life).await {
-                    Some(page) => {
-                        cache.ask_shared_to(shared.fill(&place, &page, life, Some(&lease))).await
-                    }
-                    None => cache.ask_shared_to(shared.give_back(&place, &lease)).await,
-                },
+            let page = match fill {
+                Some((answer, life)) => encode(answer, path, life).await.map(|page| (page, life)),
+                None => None,
+            };
+            let done = match page {
+                Some((page, life)) => {
+                    cache.ask_shared_to(shared.fill(&place, &page, life, Some(&lease))).await
+                }
                 None => cache.ask_shared_to(shared.give_back(&place, &lease)).await,
             };
             if let Err(e) = done {
                 tracing::debug!("an answer is not shared: {e}");
             }
         });
-        loaded
     }
 
     /// The answer of a page if it counts by what was known on arrival, else its stamp. A newer
@@ -377,10 +385,6 @@ impl Look<'_> {
         Ok(Fetched { answer: Arc::new(answer), age, left: kept.left, is_shared: true })
     }
 
-    fn lease(&self, under: String) -> Lease {
-        Lease { under, token: Uuid::new_v4().simple().to_string() }
-    }
-
     /// A list is loaded under the version that is known of its row, so that whoever knows a
     /// newer one does not wait for an older load. Of a product nobody knows the row before.
     fn lease_name(&self) -> String {
@@ -389,6 +393,11 @@ impl Look<'_> {
             None => "product".to_owned(),
         }
     }
+}
+
+/// Asked for by nobody else.
+fn lease(under: String) -> Lease {
+    Lease { under, token: Uuid::new_v4().simple().to_string() }
 }
 
 fn page_stamp(kept: &Kept) -> Option<Stamp> {

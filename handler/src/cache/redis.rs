@@ -91,6 +91,32 @@ impl RedisShared {
         Ok(asked.elapsed())
     }
 
+    /// Some of the pages, for somebody who looks through all of them: those behind `cursor`, and
+    /// the cursor of the next ones, 0 when that were all. It begins with 0.
+    pub async fn some_pages(&self, cursor: u64) -> Result<(u64, Vec<Kept>), SharedError> {
+        let pages = format!("{}:{}:{{*", self.prefix.get()?, self.format);
+        let mut scan = redis::cmd("SCAN");
+        scan.arg(cursor).arg("MATCH").arg(pages).arg("COUNT").arg(200);
+        let ask = |mut c: MultiplexedConnection| async move { scan.query_async(&mut c).await };
+        let (next, keys): (u64, Vec<String>) = self.run(PING_WITHIN, ask).await?;
+        let mut found = Vec::new();
+        // One by one: they lie in slots of their own.
+        for key in keys.into_iter().filter(|key| !key.contains(":lease:")) {
+            if let Some(kept) = self.get_at(&key).await? {
+                found.push(kept);
+            }
+        }
+        Ok((next, found))
+    }
+
+    async fn get_at(&self, key: &str) -> Result<Option<Kept>, SharedError> {
+        let mut both = redis::pipe();
+        both.cmd("GET").arg(key).cmd("PTTL").arg(key);
+        let ask = |mut c: MultiplexedConnection| async move { both.query_async(&mut c).await };
+        let (bytes, left): (Option<Vec<u8>>, i64) = self.run(self.patience.reading, ask).await?;
+        Ok(bytes.map(|bytes| kept(bytes, left)))
+    }
+
     /// Runs a command on the connection, and gives up when its time is over.
     async fn run<T, F>(
         &self,
@@ -163,12 +189,7 @@ impl Shared for RedisShared {
     }
 
     async fn get(&self, place: &Place) -> Result<Option<Kept>, SharedError> {
-        let key = self.page_key(place)?;
-        let mut both = redis::pipe();
-        both.cmd("GET").arg(&key).cmd("PTTL").arg(&key);
-        let ask = |mut c: MultiplexedConnection| async move { both.query_async(&mut c).await };
-        let (bytes, left): (Option<Vec<u8>>, i64) = self.run(self.patience.reading, ask).await?;
-        Ok(bytes.map(|bytes| kept(bytes, left)))
+        self.get_at(&self.page_key(place)?).await
     }
 
     async fn get_or_lease(

@@ -5,10 +5,13 @@ mod progress;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Failure;
+use crate::app::care::{AbortOnDrop, tell};
 use crate::app::database::{self, peek_categories};
+use crate::app::shared;
+use crate::cache::Cache;
 use crate::import::rejects::RejectsFolder;
 use crate::import::source::{Source, file_name};
 use crate::import::{Options, Outcome, Report, dry_run, import};
@@ -16,6 +19,9 @@ use crate::settings::Settings;
 use crate::store::sqlite::folder::DataFolder;
 use crate::store::{Counts, HowStarted, Run, Store};
 use progress::Shown;
+
+/// How long other instances are tried to be told at the end.
+pub(super) const SETTLE_WITHIN: Duration = Duration::from_secs(3);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -41,7 +47,8 @@ pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), 
         // Where refused rows are written, wherever the others go.
         let folder = DataFolder::make(&settings.data_dir)?;
         let store = database::open(&settings).await?;
-        Importer::Loading(store, RejectsFolder::new(folder.rejects()))
+        let (cache, _) = shared::cache_beside(&settings, &store);
+        Importer::Loading(store, RejectsFolder::new(folder.rejects()), cache)
     };
     let mut failed = 0;
     for file in &arguments.files {
@@ -57,14 +64,21 @@ pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), 
 }
 
 enum Importer {
-    Loading(Arc<dyn Store>, RejectsFolder),
+    Loading(Arc<dyn Store>, RejectsFolder, Arc<Cache>),
     Checking(Box<Settings>),
 }
 
 impl Importer {
     async fn take(&self, file: &Path, arguments: &Arguments) -> Result<(), Failure> {
         match self {
-            Self::Loading(store, rejects) => load(file, store, rejects, arguments).await,
+            Self::Loading(store, rejects, cache) => {
+                // Serving instances see the rows as they come.
+                let telling = AbortOnDrop::of(tell(Arc::clone(cache)));
+                let loaded = load(file, store, rejects, cache, arguments).await;
+                drop(telling);
+                cache.settle(SETTLE_WITHIN).await?;
+                loaded
+            }
             Self::Checking(settings) => check(file, settings, arguments).await,
         }
     }
@@ -74,6 +88,7 @@ async fn load(
     file: &Path,
     store: &Arc<dyn Store>,
     rejects: &RejectsFolder,
+    cache: &Cache,
     arguments: &Arguments,
 ) -> Result<(), Failure> {
     let how = if arguments.again { HowStarted::Again } else { HowStarted::ByHand };
@@ -81,7 +96,11 @@ async fn load(
     let begin = Instant::now();
     let shown = Shown::begin(file);
     let source = Source::File(file.to_owned());
-    let result = import(store, rejects, source, options, &|now| shown.update(now)).await;
+    let result = import(store, rejects, source, options, &|now| {
+        shown.update(now);
+        cache.nudge();
+    })
+    .await;
     shown.end();
     match result.map_err(Failure::new)? {
         Outcome::Done(run) => {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Failure;
-use crate::app::database;
+use super::import::SETTLE_WITHIN;
 use crate::app::people::identity;
+use crate::app::{database, shared};
 use crate::identity::local::LocalAccounts;
 use crate::identity::own_key;
 use crate::settings::Settings;
@@ -42,9 +43,11 @@ pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), 
     let user = store.user_by_email(&email).await?.filter(|user| !user.is_pending);
     let user = user.ok_or_else(unknown)?;
     match action {
-        Action::ResetPassword => reset_password(&settings, &store, &user).await,
-        other => change_rights(&store, &user, other).await,
+        Action::ResetPassword => reset_password(&settings, &store, &user).await?,
+        other => change_rights(&store, &user, other).await?,
     }
+    let (cache, _) = shared::cache_beside(&settings, &store);
+    Ok(cache.settle(SETTLE_WITHIN).await?)
 }
 
 async fn change_rights(store: &Arc<dyn Store>, user: &User, action: Action) -> Result<(), Failure> {

@@ -68,7 +68,8 @@ impl Story {
             };
             sleep(Duration::from_millis(pause)).await;
             let instance = self.rng.usize(..self.instances);
-            match self.rng.u8(..100) {
+            // In fair weather nothing strikes.
+            match self.rng.u8(..if self.world.weather.is_bad { 100 } else { 88 }) {
                 0..70 => {
                     // Several may ask at once.
                     let readers = if self.rng.u8(..4) == 0 { 3 } else { 1 };
@@ -83,7 +84,6 @@ impl Story {
                     let (world, number) = (Arc::clone(&self.world), Arc::clone(&self.number));
                     actors.spawn(writes(world, instance, number, self.rng.fork()));
                 }
-                _ if !self.world.weather.is_bad => {}
                 misfortune => self.strikes(misfortune, instance, &mut backups, &mut replicas),
             }
             if self.rng.u8(..8) == 0 {

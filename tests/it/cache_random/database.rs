@@ -239,8 +239,7 @@ impl Origin for Database {
     async fn versions(&self) -> Result<Arc<Versions>, StoreError> {
         self.pass().await?;
         let versions = match self.world.flaw {
-            Flaw::NoReconciliation => self.world.published(),
-            Flaw::CountedInShared => self.world.published(),
+            Flaw::NoReconciliation | Flaw::CountedInShared => self.world.published(),
             _ => self.world.state().table(),
         };
         self.pass().await?;

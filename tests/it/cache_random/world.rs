@@ -26,6 +26,7 @@ const LEASE: Duration = Duration::from_secs(5);
 
 /// What may go wrong in a run. Where nothing is lost, more is promised.
 #[derive(Debug, Clone, Copy)]
+#[allow(clippy::struct_excessive_bools, reason = "each may be so or not, whatever the others are")]
 pub struct Weather {
     /// Anything else than late and lost messages.
     pub is_bad: bool,
@@ -395,14 +396,11 @@ impl World {
             Some((write, why))
         });
         let Some((must, why)) = must else { return Ok(()) };
-        let is_shown = match number {
-            Some(number) => number >= must.number,
+        let is_shown = number.map_or_else(
             // Any removal since then will do.
-            None => {
-                let since = writes.iter().filter(|write| write.number >= must.number);
-                since.into_iter().any(|write| write.is_removal)
-            }
-        };
+            || writes.iter().any(|write| write.number >= must.number && write.is_removal),
+            |number| number >= must.number,
+        );
         if is_shown {
             return Ok(());
         }

@@ -1,0 +1,159 @@
+"""The shared cache's part of scripts/bench: what it costs, and how soon others see a write."""
+
+import json
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+LOCAL_HIT_MIN = 0.95
+SHARED_HIT_MIN = 0.5
+SEEN_MAX_MS = 20
+CONNECTIONS = 64
+WRITES = 500
+BOSS = {"email": "boss@shop.example", "password": "Secret1!", "firstName": "B", "lastName": "Oss"}
+
+
+class Redis:
+    """A server of its own, on a port of its own, gone with the bench."""
+
+    def __init__(self):
+        if shutil.which("redis-server") is None or shutil.which("redis-benchmark") is None:
+            subprocess.run(["apt-get", "install", "-y", "-q", "--no-install-recommends",
+                            "redis-server", "redis-tools"], check=True)
+        self.folder = tempfile.TemporaryDirectory(prefix="vitrine-redis-")
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}"
+        self.process = subprocess.Popen(
+            ["redis-server", "--bind", "127.0.0.1", "--port", str(self.port), "--save", "",
+             "--appendonly", "no", "--dir", self.folder.name], stdout=subprocess.DEVNULL)
+        while self.command("PING") != "PONG":
+            time.sleep(0.02)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+        self.folder.cleanup()
+
+    def command(self, *words):
+        answer = subprocess.run(["redis-cli", "-p", str(self.port), *words], text=True,
+                                capture_output=True)
+        return answer.stdout.strip()
+
+    def gets_per_second(self, key, requests=200_000):
+        output = subprocess.run(
+            ["redis-benchmark", "-p", str(self.port), "-c", str(CONNECTIONS), "-n", str(requests),
+             "-q", "GET", key], text=True, capture_output=True, check=True).stdout
+        return float(re.findall(r"([\d.]+) requests per second", output)[-1])
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def bench(folder, options, table, tools):
+    """`tools` is the module of scripts/bench."""
+    data = tools.fresh(folder / "shared")
+    tools.handler(data, "import", tools.generate(folder, min(options.rows, 200_000)))
+    tools.have_wrk(folder)
+    with Redis() as redis:
+        shared = {"REDIS_CONNECTION_STRING": redis.url}
+        bench_hits(folder, options, table, tools, data, shared)
+        bench_shared_hits(folder, options, table, tools, data, redis, shared)
+        bench_seen(table, tools, data, shared)
+
+
+def bench_hits(folder, options, table, tools, data, shared):
+    print("a local hit, with a shared cache and without, in turn")
+    with tools.Serving(data) as alone, tools.Serving(data, **shared) as beside:
+        paths = alone.paths_of_pages(tools.PAGES)
+        (folder / "paths").write_text("\n".join(paths) + "\n")
+        for server in (alone, beside):
+            for path in paths:
+                server.get(path)
+        ratios = []
+        for _ in range(options.rounds):
+            without = tools.load(folder, alone.url, "paths")["rate"]
+            with_it = tools.load(folder, beside.url, "paths")["rate"]
+            ratios.append(with_it / without)
+            print(f"  with {with_it:.0f}/s, without {without:.0f}/s", flush=True)
+    ratio = statistics.median(ratios)
+    table.add("a local hit beside Redis, rate", f"{ratio:.2f} x", LOCAL_HIT_MIN / ratio,
+              f"floor {LOCAL_HIT_MIN} x without", 1.0)
+
+
+def bench_shared_hits(folder, options, table, tools, data, redis, shared):
+    print(f"pages that only Redis has, {CONNECTIONS} connections, against its raw GETs")
+    with tools.Serving(data, CACHE_LOCAL_BYTES="0", **shared) as server:
+        # The whole list, filled by the part before; and none of them is kept in the process.
+        rates, peers = [], []
+        key = some_page(redis)
+        stored = int(redis.command("STRLEN", key))
+        for _ in range(options.rounds):
+            rates.append(tools.load(folder, server.url, "paths", connections=CONNECTIONS,
+                                    uniform=True)["rate"])
+            peers.append(redis.gets_per_second(key))
+            print(f"  ours {rates[-1]:.0f}/s, raw GETs of {stored} bytes {peers[-1]:.0f}/s",
+                  flush=True)
+        _, body = server.get("/products")
+        redis.command("SET", "plain", body.decode())
+        plain = redis.gets_per_second("plain")
+        print(f"  raw GETs of the plain {len(body)} bytes {plain:.0f}/s")
+    ratio = statistics.median(rates) / statistics.median(peers)
+    table.add("a page that only Redis has, rate", f"{ratio:.2f} x", SHARED_HIT_MIN / ratio,
+              f"floor {SHARED_HIT_MIN} x GETs of the stored bytes", 1.0)
+    ratio = statistics.median(rates) / plain
+    table.add("the same", f"{ratio:.2f} x", SHARED_HIT_MIN / ratio,
+              f"floor {SHARED_HIT_MIN} x GETs of the plain body", 1.0)
+
+
+def some_page(redis):
+    """The key of a page of a hundred products."""
+    keys = redis.command("--scan", "--pattern", "*:{0}:*").split()
+    lengths = sorted((int(redis.command("STRLEN", key)), key) for key in keys[:50])
+    return lengths[len(lengths) // 2][1]
+
+
+def bench_seen(table, tools, data, shared):
+    print(f"{WRITES} writes at one instance, until another one shows each")
+    shared = dict(shared, ADMIN_EMAILS=BOSS["email"])
+    with tools.Serving(data, **shared) as writer, tools.Serving(data, **shared) as reader:
+        ask(writer, "POST", "/signup", BOSS)
+        token = ask(writer, "POST", "/login", BOSS)["idToken"]
+        header = {"authorization": f"Bearer {token}"}
+        times = []
+        for price in range(1, WRITES + 1):
+            product = {"title": "A lamp", "category_id": 1, "price": price}
+            ask(writer, "PUT", "/products/SEEN-1", product, header)
+            begin = time.perf_counter()
+            while True:
+                _, body = reader.get("/products/SEEN-1")
+                if json.loads(body)["price"] == price:
+                    break
+                if time.perf_counter() - begin > 5:
+                    sys.exit("a write is not seen by the other instance")
+            times.append((time.perf_counter() - begin) * 1e3)
+    times.sort()
+    p99 = times[len(times) * 99 // 100]
+    print(f"  median {statistics.median(times):.2f} ms, p99 {p99:.2f} ms, most {times[-1]:.2f} ms")
+    table.add("seen by another instance, p99", f"{p99:.1f} ms", p99 / SEEN_MAX_MS,
+              f"of {SEEN_MAX_MS} ms", 1.0)
+
+
+def ask(server, method, path, body, headers=None):
+    server.connection.request(method, path, json.dumps(body),
+                              {"content-type": "application/json", **(headers or {})})
+    response = server.connection.getresponse()
+    answer = response.read()
+    if response.status >= 300:
+        sys.exit(f"{method} {path}: {response.status} {answer[:200]}")
+    return json.loads(answer) if answer else None
