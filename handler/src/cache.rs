@@ -1,11 +1,11 @@
 //! Cache-aside reads: the nearest finished answer that counts, else a load and a fill.
 //!
 //! Every answer depends on a row of the store's version table (a search on two) and carries
-//! the version it was read under. It counts while that is not below the version this instance knows, so raising
-//! a version hides every older answer at once, fills still on their way included. What is
-//! known must be young before it is used: see [`versions`], and [`asking`] for how it is kept
-//! so. What this process lacks another one may have left in what they share, or is loading now:
-//! see [`fetching`]. A hit does no JSON, no SQL, no round trip and no copy.
+//! the version it was read under. It counts while that is not below the version this instance
+//! knows, so raising a version hides every older answer at once, fills still on their way
+//! included. What is known must be young before it is used: see [`versions`], and `asking` for
+//! how it is kept so. What this process lacks another one may have left in what they share, or
+//! is loading now: see `fetching`. A hit does no JSON, no SQL, no round trip and no copy.
 
 pub mod answer;
 mod asking;
@@ -118,8 +118,8 @@ pub struct Cache {
     fills: Arc<Semaphore>,
     /// Answers that are being made anew before their end.
     renewing: Mutex<HashSet<Question>>,
-    /// The question that was answered by a load or from what is shared last, for the audit.
-    sample: Mutex<Option<Question>>,
+    /// Some of the questions whose answers came in, for the audit.
+    sample: Mutex<Vec<Question>>,
     /// When a reader or writer came last.
     asked_at_ms: AtomicU64,
     counters: Counters,

@@ -12,6 +12,7 @@ mod bad_files;
 mod cache;
 mod cache_protocol;
 mod cache_random;
+mod cache_shared;
 mod command_line;
 mod contract_identity;
 mod contract_shared;

@@ -10,12 +10,14 @@ pub mod firebase_project;
 pub mod google;
 pub mod host;
 pub mod identity;
+pub mod instances;
 pub mod process;
 pub mod redis;
 pub mod routes;
 pub mod shop;
 pub mod sqlserver;
 pub mod tds;
+pub mod twin;
 pub mod wire;
 
 use std::path::{Path, PathBuf};

@@ -25,6 +25,8 @@ use crate::store::StoreError;
 pub const BOUND: Duration = Duration::from_secs(5);
 /// How often a page that is written to meanwhile is compared anew.
 const TRIES: u32 = 3;
+/// Questions that are remembered for the audit.
+const SAMPLE: usize = 64;
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// What was found out about a kept answer.
@@ -179,14 +181,27 @@ async fn compare(
 }
 
 impl Cache {
-    /// Compares an answer that this instance would give now with the store: the one that came
-    /// in last. `None` if there is nothing to compare, or nobody asks.
+    /// Compares an answer that this instance would give now with the store. `None` if there is
+    /// nothing to compare, or nobody asks.
     pub async fn audit(&self) -> Option<Verdict> {
         if self.is_idle() {
             return None;
         }
-        let question = self.sample.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let question = {
+            let sample = self.sample.lock().unwrap_or_else(PoisonError::into_inner);
+            fastrand::choice(sample.iter()).cloned()?
+        };
         self.audit_one(&question).await
+    }
+
+    /// Remembers a question for the audit; which one makes room is left to chance.
+    pub(super) fn sample(&self, question: &Question) {
+        let mut sample = self.sample.lock().unwrap_or_else(PoisonError::into_inner);
+        if sample.len() < SAMPLE {
+            sample.push(question.clone());
+        } else {
+            sample[fastrand::usize(..SAMPLE)] = question.clone();
+        }
     }
 
     async fn audit_one(&self, question: &Question) -> Option<Verdict> {

@@ -101,8 +101,7 @@ impl Cache {
                 Err(error)
             }
             (None, Some(answer)) => {
-                *self.sample.lock().unwrap_or_else(PoisonError::into_inner) =
-                    Some(question.clone());
+                self.sample(question);
                 let (counter, outcome) = if is_shared {
                     (&self.counters.shared_hits, Outcome::Hit)
                 } else {
