@@ -13,18 +13,93 @@ use vitrine::cache::versions::{Row, Versions};
 
 const WORD: Duration = Duration::from_secs(15);
 
-#[derive(Default)]
-struct Memory {
-    versions: HashMap<Row, i64>,
-    pages: HashMap<Place, (Page, Instant)>,
+/// What it remembers, and how it is asked.
+#[derive(Debug, Clone, Default)]
+pub struct Memory {
+    pub versions: HashMap<Row, i64>,
+    pub pages: HashMap<Place, (Page, Instant)>,
+    /// The token, and until when it holds.
     leases: HashMap<(Place, String), (String, Instant)>,
+}
+
+impl Memory {
+    /// Raises versions; gives those that have risen.
+    pub fn raise(&mut self, versions: &Versions) -> Versions {
+        let mut risen = Versions::new();
+        for (row, version) in versions {
+            if self.versions.get(row).is_none_or(|here| here < version) {
+                self.versions.insert(*row, *version);
+                risen.insert(*row, *version);
+            }
+        }
+        risen
+    }
+
+    pub fn page(&self, place: &Place) -> Option<Kept> {
+        let (page, until) = self.pages.get(place)?;
+        let left = until.saturating_duration_since(Instant::now());
+        (!left.is_zero()).then(|| Kept { bytes: page.bytes.clone(), left })
+    }
+
+    pub fn page_or_lease(&mut self, place: &Place, seen: Option<&Stamp>, lease: &Lease) -> Turn {
+        if let Some(kept) = self.page(place)
+            && Stamp::read(&kept.bytes).as_ref() != seen
+        {
+            return Turn::Page(kept);
+        }
+        let (key, now) = ((place.clone(), lease.under.clone()), Instant::now());
+        if self.leases.get(&key).is_some_and(|(_, until)| *until > now) {
+            return Turn::Held;
+        }
+        self.leases.insert(key, (lease.token.clone(), now + LEASE));
+        Turn::Granted
+    }
+
+    pub fn put(&mut self, place: &Place, page: &Page, life: Duration) {
+        let is_newer_there = self.page(place).is_some_and(|_| {
+            let (row, version) = row_and_version(&page.stamp);
+            let (its_row, its_version) = row_and_version(&self.pages[place].0.stamp);
+            its_row == row && its_version > version
+        });
+        if !is_newer_there {
+            self.pages.insert(place.clone(), (page.clone(), Instant::now() + life));
+        }
+    }
+
+    /// Whether the lease is this one, and not another of the same name.
+    pub fn holds(&self, place: &Place, lease: &Lease) -> bool {
+        let key = (place.clone(), lease.under.clone());
+        self.leases.get(&key).is_some_and(|(token, _)| *token == lease.token)
+    }
+
+    /// Drops the lease, whosever it is.
+    pub fn drop_lease(&mut self, place: &Place, lease: &Lease) {
+        self.leases.remove(&(place.clone(), lease.under.clone()));
+    }
+
+    pub fn give_back(&mut self, place: &Place, lease: &Lease) {
+        if self.holds(place, lease) {
+            self.drop_lease(place, lease);
+        }
+    }
+}
+
+/// What a stamp says.
+pub fn row_and_version(stamp: &Stamp) -> (i64, i64) {
+    let (row, version) = stamp.as_str().split_at(11);
+    (row.parse().unwrap(), version.parse().unwrap())
+}
+
+#[derive(Default)]
+struct State {
+    memory: Memory,
     words: HashMap<String, (String, Instant)>,
     listeners: Vec<UnboundedSender<Versions>>,
 }
 
 /// One instance's end of it.
 pub struct Twin {
-    memory: Arc<Mutex<Memory>>,
+    state: Arc<Mutex<State>>,
     told: tokio::sync::Mutex<UnboundedReceiver<Versions>>,
     is_away: AtomicBool,
 }
@@ -32,13 +107,13 @@ pub struct Twin {
 impl Twin {
     /// Ends of one shared cache.
     pub fn ends<const N: usize>() -> [Arc<Self>; N] {
-        let memory = Arc::<Mutex<Memory>>::default();
+        let state = Arc::<Mutex<State>>::default();
         std::array::from_fn(|_| {
             let (listener, told) = unbounded_channel();
-            memory.lock().unwrap().listeners.push(listener);
-            let memory = Arc::clone(&memory);
+            state.lock().unwrap().listeners.push(listener);
+            let state = Arc::clone(&state);
             let (told, is_away) = (told.into(), AtomicBool::new(false));
-            Arc::new(Self { memory, told, is_away })
+            Arc::new(Self { state, told, is_away })
         })
     }
 
@@ -49,53 +124,32 @@ impl Twin {
 
     /// Puts bytes where a page lies.
     pub fn spoil(&self, place: &Place, spoil: impl FnOnce(&mut Vec<u8>)) {
-        let mut memory = self.memory.lock().unwrap();
-        let (page, _) = memory.pages.get_mut(place).expect("a page to be spoilt");
+        let mut state = self.state.lock().unwrap();
+        let (page, _) = state.memory.pages.get_mut(place).expect("a page to be spoilt");
         let mut bytes = page.bytes.to_vec();
         spoil(&mut bytes);
         page.bytes = bytes.into();
     }
 
-    fn memory(&self) -> Result<MutexGuard<'_, Memory>, SharedError> {
+    fn state(&self) -> Result<MutexGuard<'_, State>, SharedError> {
         if self.is_away.load(Ordering::SeqCst) {
             return Err(SharedError::Away("told to be".to_owned()));
         }
-        Ok(self.memory.lock().unwrap())
-    }
-}
-
-impl Memory {
-    fn page(&self, place: &Place) -> Option<Kept> {
-        let (page, until) = self.pages.get(place)?;
-        let left = until.saturating_duration_since(Instant::now());
-        (!left.is_zero()).then(|| Kept { bytes: page.bytes.clone(), left })
-    }
-
-    fn give_back(&mut self, place: &Place, lease: &Lease) {
-        let key = (place.clone(), lease.under.clone());
-        if self.leases.get(&key).is_some_and(|(token, _)| *token == lease.token) {
-            self.leases.remove(&key);
-        }
+        Ok(self.state.lock().unwrap())
     }
 }
 
 #[async_trait]
 impl Shared for Twin {
     async fn versions(&self) -> Result<Versions, SharedError> {
-        Ok(self.memory()?.versions.clone())
+        Ok(self.state()?.memory.versions.clone())
     }
 
     async fn raise(&self, versions: &Versions) -> Result<(), SharedError> {
-        let mut memory = self.memory()?;
-        let mut risen = Versions::new();
-        for (row, version) in versions {
-            if memory.versions.get(row).is_none_or(|here| here < version) {
-                memory.versions.insert(*row, *version);
-                risen.insert(*row, *version);
-            }
-        }
+        let mut state = self.state()?;
+        let risen = state.memory.raise(versions);
         if !risen.is_empty() {
-            memory.listeners.retain(|listener| listener.send(risen.clone()).is_ok());
+            state.listeners.retain(|listener| listener.send(risen.clone()).is_ok());
         }
         Ok(())
     }
@@ -108,7 +162,7 @@ impl Shared for Twin {
     }
 
     async fn get(&self, place: &Place) -> Result<Option<Kept>, SharedError> {
-        Ok(self.memory()?.page(place))
+        Ok(self.state()?.memory.page(place))
     }
 
     async fn get_or_lease(
@@ -117,18 +171,7 @@ impl Shared for Twin {
         seen: Option<&Stamp>,
         lease: &Lease,
     ) -> Result<Turn, SharedError> {
-        let mut memory = self.memory()?;
-        if let Some(kept) = memory.page(place)
-            && Stamp::read(&kept.bytes).as_ref() != seen
-        {
-            return Ok(Turn::Page(kept));
-        }
-        let (key, now) = ((place.clone(), lease.under.clone()), Instant::now());
-        if memory.leases.get(&key).is_some_and(|(_, until)| *until > now) {
-            return Ok(Turn::Held);
-        }
-        memory.leases.insert(key, (lease.token.clone(), now + LEASE));
-        Ok(Turn::Granted)
+        Ok(self.state()?.memory.page_or_lease(place, seen, lease))
     }
 
     async fn fill(
@@ -138,15 +181,8 @@ impl Shared for Twin {
         life: Duration,
         lease: Option<&Lease>,
     ) -> Result<(), SharedError> {
-        let mut memory = self.memory()?;
-        let parts = |stamp: &Stamp| stamp.as_str().split_at(11).0.to_owned();
-        let is_newer_there = memory.page(place).is_some_and(|_| {
-            let there = &memory.pages[place].0.stamp;
-            parts(there) == parts(&page.stamp) && there.as_str() > page.stamp.as_str()
-        });
-        if !is_newer_there {
-            memory.pages.insert(place.clone(), (page.clone(), Instant::now() + life));
-        }
+        let memory = &mut self.state()?.memory;
+        memory.put(place, page, life);
         if let Some(lease) = lease {
             memory.give_back(place, lease);
         }
@@ -154,19 +190,19 @@ impl Shared for Twin {
     }
 
     async fn give_back(&self, place: &Place, lease: &Lease) -> Result<(), SharedError> {
-        self.memory()?.give_back(place, lease);
+        self.state()?.memory.give_back(place, lease);
         Ok(())
     }
 
     async fn leave_word(&self, instance: &str, word: &str) -> Result<(), SharedError> {
         let word = (word.to_owned(), Instant::now());
-        self.memory()?.words.insert(instance.to_owned(), word);
+        self.state()?.words.insert(instance.to_owned(), word);
         Ok(())
     }
 
     async fn words(&self) -> Result<Vec<String>, SharedError> {
-        let memory = self.memory()?;
-        let words = memory.words.values().filter(|(_, at)| at.elapsed() < WORD);
+        let state = self.state()?;
+        let words = state.words.values().filter(|(_, at)| at.elapsed() < WORD);
         Ok(words.map(|(word, _)| word.clone()).collect())
     }
 }

@@ -13,9 +13,9 @@ use vitrine::catalog::{Asin, PageQuery};
 use vitrine::question::Question;
 
 use super::database::{Flaw, State, objects_of};
-use super::shared::Memory;
 use super::tally::{Kind, Tally};
 use super::world::{Weather, World};
+use crate::support::twin::Memory;
 
 /// Steps of a run.
 pub const STEPS: usize = 60;

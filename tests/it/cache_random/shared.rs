@@ -1,64 +1,18 @@
 //! A shared cache that forgets, is away, and delivers late or never.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::{Instant, sleep};
-use vitrine::cache::shared::{Kept, LEASE, Lease, Page, Place, Shared, SharedError, Stamp, Turn};
+use tokio::time::sleep;
+use vitrine::cache::shared::{Kept, Lease, Page, Place, Shared, SharedError, Stamp, Turn};
 use vitrine::cache::versions::{Row, Versions};
 
 use super::database::Flaw;
 use super::world::{Fault, World};
-
-/// What it remembers. A failover brings an earlier state back.
-#[derive(Debug, Clone, Default)]
-pub struct Memory {
-    pub versions: HashMap<Row, i64>,
-    pub pages: HashMap<Place, (Page, Instant)>,
-    /// The token, and until when it holds.
-    pub leases: HashMap<(Place, String), (String, Instant)>,
-}
-
-impl Memory {
-    /// Raises versions; gives those that have risen.
-    pub fn raise(&mut self, versions: &Versions) -> Versions {
-        let mut risen = Versions::new();
-        for (row, version) in versions {
-            let here = self.versions.entry(*row).or_insert(i64::MIN);
-            if *version > *here {
-                *here = *version;
-                risen.insert(*row, *version);
-            }
-        }
-        risen
-    }
-
-    fn page(&mut self, place: &Place) -> Option<Kept> {
-        let (page, until) = self.pages.get(place)?;
-        let left = until.saturating_duration_since(Instant::now());
-        (!left.is_zero()).then(|| Kept { bytes: page.bytes.clone(), left })
-    }
-
-    /// Takes the lease if nobody has it.
-    fn lease(&mut self, place: &Place, lease: &Lease) -> bool {
-        let key = (place.clone(), lease.under.clone());
-        let now = Instant::now();
-        if self.leases.get(&key).is_some_and(|(_, until)| *until > now) {
-            return false;
-        }
-        self.leases.insert(key, (lease.token.clone(), now + LEASE));
-        true
-    }
-}
-
-fn row_and_version(stamp: &Stamp) -> (i64, i64) {
-    let (row, version) = stamp.as_str().split_at(11);
-    (row.parse().unwrap(), version.parse().unwrap())
-}
+use crate::support::twin::{Memory, row_and_version};
 
 /// The shared cache, as one life of an instance sees it.
 pub struct SharedOf {
@@ -92,14 +46,12 @@ impl SharedOf {
         Ok(answer)
     }
 
-    fn drop_lease(&self, memory: &mut Memory, place: &Place, lease: &Lease) {
-        let key = (place.clone(), lease.under.clone());
-        let is_ours = memory.leases.get(&key).is_some_and(|(token, _)| *token == lease.token);
-        if is_ours || self.world.flaw == Flaw::NoToken {
-            memory.leases.remove(&key);
-        }
-        if is_ours {
+    fn give_back(&self, memory: &mut Memory, place: &Place, lease: &Lease) {
+        if memory.holds(place, lease) {
+            memory.drop_lease(place, lease);
             self.world.lease_is_over(place, &lease.under);
+        } else if self.world.flaw == Flaw::NoToken {
+            memory.drop_lease(place, lease);
         }
     }
 }
@@ -151,17 +103,11 @@ impl Shared for SharedOf {
         lease: &Lease,
     ) -> Result<Turn, SharedError> {
         self.ask(|memory| {
-            if let Some(kept) = memory.page(place)
-                && Stamp::read(&kept.bytes).as_ref() != seen
-            {
-                return Turn::Page(kept);
-            }
-            if memory.lease(place, lease) {
+            let turn = memory.page_or_lease(place, seen, lease);
+            if turn == Turn::Granted {
                 self.world.lease_is_granted(self.instance, self.life, place, &lease.under);
-                Turn::Granted
-            } else {
-                Turn::Held
             }
+            turn
         })
         .await
     }
@@ -174,23 +120,16 @@ impl Shared for SharedOf {
         lease: Option<&Lease>,
     ) -> Result<(), SharedError> {
         self.ask(|memory| {
-            let (row, version) = row_and_version(&page.stamp);
-            let is_newer_there = memory.pages.get(place).is_some_and(|(there, _)| {
-                let (its_row, its_version) = row_and_version(&there.stamp);
-                its_row == row && its_version > version
-            });
-            if !is_newer_there {
-                memory.pages.insert(place.clone(), (page.clone(), Instant::now() + life));
-            }
+            memory.put(place, page, life);
             if let Some(lease) = lease {
-                self.drop_lease(memory, place, lease);
+                self.give_back(memory, place, lease);
             }
         })
         .await
     }
 
     async fn give_back(&self, place: &Place, lease: &Lease) -> Result<(), SharedError> {
-        self.ask(|memory| self.drop_lease(memory, place, lease)).await
+        self.ask(|memory| SharedOf::give_back(self, memory, place, lease)).await
     }
 
     async fn leave_word(&self, _: &str, _: &str) -> Result<(), SharedError> {

@@ -15,8 +15,9 @@ use vitrine::cache::{Cache, Limits};
 use vitrine::question::Question;
 
 use super::database::{Database, Flaw, Object, State};
-use super::shared::{Memory, SharedOf};
+use super::shared::SharedOf;
 use super::tally::{Kind, Tally};
+use crate::support::twin::Memory;
 
 /// While all parts can be reached.
 pub const BOUND: Duration = Duration::from_secs(1);
