@@ -180,6 +180,7 @@ impl Server {
         let under_host = self.app.functions.is_some();
         let stop = if under_host { care::never() } else { care::told_to_stop() };
         let cache = Arc::clone(&self.app.cache);
+        let self_cache = Arc::clone(&cache);
         let versions = tokio::spawn(care::of_versions(Arc::clone(&cache)));
         let word = tokio::spawn(care::of_word(self.app.clone()));
         let caretaker = match self.parts {
@@ -197,6 +198,7 @@ impl Server {
         http::serve::serve(self.listener, self.app, stop).await;
         versions.abort();
         word.abort();
+        self_cache.end().await;
         // A run in the middle of a batch goes on at its checkpoint next time.
         caretaker.abort();
     }

@@ -23,14 +23,15 @@ mod slots;
 pub mod versions;
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::FutureExt as _;
 use tokio::sync::{Notify, Semaphore};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
+use tokio_util::task::TaskTracker;
 
 use crate::question::Question;
 use crate::store::StoreError;
@@ -38,7 +39,7 @@ use answer::Answer;
 use asking::Asked;
 use breaker::BreakerState;
 use counters::{Counters, count};
-use guard::Guard;
+use guard::{Caller, Guard};
 use shared::{Shared, SharedError};
 use slots::Slots;
 use versions::{Gate, Known, Moment, Versions};
@@ -48,6 +49,12 @@ use versions::{Gate, Known, Moment, Versions};
 pub trait Origin: Send + Sync {
     /// The whole version table.
     async fn versions(&self) -> Result<Arc<Versions>, StoreError>;
+
+    /// Whether the versions can be asked for at no cost. Then nobody relies on what the
+    /// instances tell each other: somebody may write who shares nothing with them.
+    fn is_cheap_to_ask(&self) -> bool {
+        false
+    }
 
     /// Raises the rows above what they are here, and above these; gives the table as it then
     /// is.
@@ -95,6 +102,8 @@ const IDLE: Duration = Duration::from_mins(5);
 /// Readers that wait for loads at once, 8 kB each: as many as there are connections, so that
 /// only those who ask and go away again and again meet the limit.
 const FILLS_MAX: usize = 6_000;
+/// How long a process that ends does so later.
+const END_WITHIN: Duration = Duration::from_millis(500);
 /// Joins of a load that turn out too old before a caller loads for itself.
 const JOINS_MAX: u32 = 4;
 
@@ -122,6 +131,10 @@ pub struct Cache {
     sample: Mutex<Vec<Question>>,
     /// When a reader or writer came last.
     asked_at_ms: AtomicU64,
+    /// The others were not told of something, and nothing since.
+    is_unheard: AtomicBool,
+    /// Answers that are being left for the others, and leases that are being given back.
+    ending: TaskTracker,
     counters: Counters,
 }
 
@@ -143,6 +156,8 @@ impl Cache {
             limits,
             began: Instant::now(),
             known: RwLock::new(Known::new(limits.staleness)),
+            is_unheard: AtomicBool::new(false),
+            ending: TaskTracker::new(),
             slots: slots::of_size(limits.bytes),
             store_guard: Guard::default(),
             shared_guard: Guard::default(),
@@ -180,7 +195,16 @@ impl Cache {
 
     /// The answer to a question: one that is kept and counts, else a loaded one.
     pub async fn answer(self: &Arc<Self>, question: &Question) -> Result<Reply, Arc<StoreError>> {
-        let now = self.arrival();
+        self.arrival();
+        self.answer_quietly(question).await
+    }
+
+    /// The same for somebody who only looks after us: nothing is kept awake for them.
+    pub async fn answer_quietly(
+        self: &Arc<Self>,
+        question: &Question,
+    ) -> Result<Reply, Arc<StoreError>> {
+        let now = self.now();
         // Known on arrival: a load that began before a write was answered here may bring an
         // older answer, and this caller must not take it.
         let mut known = self.known();
@@ -193,17 +217,14 @@ impl Cache {
         for _ in 0..JOINS_MAX {
             match self.find_or_fetch(question, &known).await {
                 Ok(reply) if known.counts(&reply.answer.tags) => return Ok(reply),
-                Ok(_) => {
-                    count(&self.counters.joins_outrun);
-                    known = self.known();
-                }
+                // Begun before we came. The next one is not.
+                Ok(_) => count(&self.counters.joins_outrun),
                 Err(away) if away.is_away() => return self.stale(question).await.ok_or(away),
                 Err(broken) => return Err(broken),
             }
         }
-        // Outrun by writers: a load of our own cannot be older than our arrival.
-        let known = self.known();
-        let answer = self.load(question, &known).await.map_err(Arc::new)?;
+        // A load of our own cannot be older than our arrival.
+        let answer = self.load(question).await.map_err(Arc::new)?;
         Ok(Reply { answer: Arc::new(answer), outcome: Outcome::Miss })
     }
 
@@ -212,6 +233,15 @@ impl Cache {
     pub fn is_idle(&self) -> bool {
         let asked_at = Duration::from_millis(self.asked_at_ms.load(Ordering::Relaxed));
         self.now().saturating_sub(asked_at) >= IDLE
+    }
+
+    /// Waits a moment for what is being left for the others: a process that ends leaves no lease
+    /// behind that they would have to wait for.
+    pub async fn end(&self) {
+        self.ending.close();
+        if timeout(END_WITHIN, self.ending.wait()).await.is_err() {
+            tracing::debug!("something is left undone for the others");
+        }
     }
 
     /// What happened so far.
@@ -232,13 +262,13 @@ impl Cache {
     /// Leaves word of this instance where the others find it.
     pub async fn leave_word(&self, instance: &str, word: &str) -> Result<(), SharedError> {
         let Some(shared) = &self.shared else { return Ok(()) };
-        self.ask_shared_to(shared.leave_word(instance, word)).await
+        self.ask_shared_to(Caller::Background, shared.leave_word(instance, word)).await
     }
 
     /// What the instances have left word of; nothing by a process by itself.
     pub async fn words(&self) -> Result<Vec<String>, SharedError> {
         let Some(shared) = &self.shared else { return Ok(Vec::new()) };
-        self.ask_shared_to(shared.words()).await
+        self.ask_shared_to(Caller::Waiting, shared.words()).await
     }
 
     /// The moment a reader or writer comes.

@@ -110,6 +110,10 @@ impl Origin for FromStore {
         self.0.versions().await
     }
 
+    fn is_cheap_to_ask(&self) -> bool {
+        self.0.tells_versions_cheaply()
+    }
+
     async fn raise(&self, above: &Versions) -> Result<Arc<Versions>, StoreError> {
         self.0.raise_versions(above).await
     }

@@ -53,6 +53,11 @@ pub trait Store: users::Users {
     /// The whole version table. Cheap to ask for while nothing is written.
     async fn versions(&self) -> Result<Arc<Versions>, StoreError>;
 
+    /// Whether the versions can be asked for at no cost, as often as anybody likes.
+    fn tells_versions_cheaply(&self) -> bool {
+        false
+    }
+
     /// Raises the rows of the version table above what they are, and above these: the
     /// database was restored to an earlier state, and answers are kept under later versions.
     /// Gives the whole table.

@@ -39,6 +39,7 @@ struct Rows {
     value: AtomicU64,
     loads: AtomicU64,
     is_away: AtomicBool,
+    is_empty: AtomicBool,
     may_load: Semaphore,
 }
 
@@ -49,6 +50,7 @@ impl Rows {
             value: AtomicU64::new(0),
             loads: AtomicU64::new(0),
             is_away: AtomicBool::new(false),
+            is_empty: AtomicBool::new(false),
             may_load: Semaphore::new(Semaphore::MAX_PERMITS),
         })
     }
@@ -89,8 +91,12 @@ impl Origin for Rows {
         self.loads.fetch_add(1, Ordering::SeqCst);
         let version = self.version.load(Ordering::SeqCst);
         self.may_load.acquire().await.unwrap().forget();
-        let value = self.value.load(Ordering::SeqCst).to_string();
-        Ok(Answer::found(Tag { row: Row::CATALOGUE, version }, value.into_bytes()))
+        let (tag, value) =
+            (Tag { row: Row::CATALOGUE, version }, self.value.load(Ordering::SeqCst));
+        if self.is_empty.load(Ordering::SeqCst) {
+            return Ok(Answer::absent(tag));
+        }
+        Ok(Answer::found(tag, value.to_string().into_bytes()))
     }
 }
 
@@ -287,6 +293,67 @@ async fn a_page_that_cannot_be_read_is_loaded_anew() {
     a_moment().await;
     assert_eq!(counted(&there).shared_unreadable, 1);
     assert_eq!(ask(&beside(&rows, &one)).await.1, Outcome::Hit, "it was replaced");
+}
+
+/// Something else lies there, by whoever's mistake: it does not stay.
+#[tokio::test(start_paused = true)]
+async fn what_is_no_page_is_replaced() {
+    let (rows, [one, other]) = (Rows::new(), Twin::ends());
+    ask(&beside(&rows, &one)).await;
+    a_moment().await;
+    for junk in [&b"junk"[..], b"", &[b'9'; 300]] {
+        one.spoil(&place(), |bytes| *bytes = junk.to_vec());
+        assert_eq!(ask(&beside(&rows, &other)).await.1, Outcome::Miss);
+        a_moment().await;
+        assert_eq!(ask(&beside(&rows, &one)).await.1, Outcome::Hit);
+    }
+}
+
+/// What no clock can have told is not believed, and does not reach the store.
+#[tokio::test(start_paused = true)]
+async fn a_version_that_cannot_be_is_forgotten() {
+    let (rows, [one, other]) = (Rows::new(), Twin::ends());
+    let cache = beside(&rows, &one);
+    let listening = Arc::clone(&cache);
+    let listening = tokio::spawn(async move { listening.listen().await });
+    let absurd = Versions::from([
+        (Row::CATALOGUE, i64::MAX),
+        (Row(1), i64::MAX / 2),
+        (Row(4_000_000_001), 7),
+        (Row(-3), 7),
+    ]);
+    other.raise(&absurd).await.unwrap();
+    ask(&cache).await;
+    a_moment().await;
+    cache.reconcile().await.unwrap();
+    assert_eq!(other.versions().await.unwrap(), Versions::from([(Row::CATALOGUE, 1)]));
+    assert_eq!((rows.version.load(Ordering::SeqCst), counted(&cache).restores), (1, 0));
+    cache.publish(&rows.write()).await;
+    assert_eq!(ask(&cache).await.0, "1");
+    listening.abort();
+}
+
+/// What is not there is soon asked for anew: there is no end of it.
+#[tokio::test(start_paused = true)]
+async fn absence_is_shared_for_seconds() {
+    let (rows, [one, other]) = (Rows::new(), Twin::ends());
+    rows.is_empty.store(true, Ordering::SeqCst);
+    let cache = beside(&rows, &one);
+    assert!(!cache.answer(&QUESTION).await.unwrap().answer.is_found());
+    a_moment().await;
+    let left = other.get(&place()).await.unwrap().unwrap().left;
+    assert!(left <= Duration::from_secs(10), "{left:?}");
+}
+
+/// What the next question heals is nothing to be reported.
+#[tokio::test(start_paused = true)]
+async fn the_audit_reports_nothing_that_heals_in_time() {
+    let (rows, [one]) = (Rows::new(), Twin::ends());
+    let cache = beside(&rows, &one);
+    ask(&cache).await;
+    rows.write();
+    assert_eq!(cache.audit().await, Some(Verdict::Hidden));
+    assert_eq!(counted(&cache).audits_stale, 0);
 }
 
 /// Nobody waits when the life of a page that is asked for is over.

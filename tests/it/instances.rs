@@ -3,9 +3,10 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use reqwest::StatusCode;
+use reqwest::{Client, StatusCode};
 use rusqlite::Connection;
 use serde_json::Value;
 use tokio::task::JoinSet;
@@ -19,8 +20,8 @@ use crate::support::TestFolder;
 use crate::support::fault_proxy::FaultProxy;
 use crate::support::instances::{BOUND, BOUND_OF_ALL, PAGE, Shop, price_of, serve, serve_with};
 use crate::support::process::handler;
-use crate::support::redis::PATIENT;
-use crate::support::shop::counted;
+use crate::support::redis::{PASSWORD, PATIENT, RedisServer};
+use crate::support::shop::{administrator, counted};
 use crate::support::sqlserver::TestDatabase;
 
 /// `handler audit` over what they share: its exit code, and what it says.
@@ -125,14 +126,14 @@ async fn the_audit_finds_a_row_that_was_changed_past_the_versions() {
     assert!(said.contains("stale: /products/RACE-0: row 1, carries "), "{said}");
 }
 
-/// The race can be lost: by processes that tell each other nothing.
+/// The race can be lost: by processes that tell each other nothing and ask too seldom.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs TEST_REDIS_SERVER"]
 async fn processes_that_share_nothing_are_found_stale() {
     let apart = |folder: &TestFolder, redis: &str| {
         let prefix = format!("apart-{}", fastrand::u32(..));
         serve_with(folder, redis, |command| {
-            command.env("CACHE_PREFIX", prefix);
+            command.env("CACHE_PREFIX", prefix).env("CACHE_STALENESS_MS", "4000");
         })
     };
     let mut shop = Shop::of_those(HashMap::new(), 2, apart).await;
@@ -143,6 +144,49 @@ async fn processes_that_share_nothing_are_found_stale() {
     let stale = tally.stale.into_inner().unwrap();
     println!("of {} reads {} were stale", tally.reads.into_inner(), stale.len());
     assert!(!stale.is_empty());
+}
+
+/// CONTRACT 6.1: a second process on the same embedded file, whatever it shares with the first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs TEST_REDIS_SERVER"]
+async fn a_process_that_shares_nothing_is_heard_through_the_file() {
+    let is_first = AtomicBool::new(true);
+    let one_alone = |folder: &TestFolder, redis: &str| {
+        serve_with(folder, redis, |command| {
+            if is_first.swap(false, Ordering::SeqCst) {
+                command.env_remove("REDIS_CONNECTION_STRING");
+            }
+        })
+    };
+    let mut shop = Shop::of_those(HashMap::new(), 2, one_alone).await;
+    shop.written_to = 1;
+    let tally = Arc::new(shop).race(BOUND, tokio::time::sleep(Shop::lasts())).await;
+    tally.check("a process that shares nothing");
+}
+
+/// As in Azure: TLS, and a certificate that the machine's authorities vouch for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs TEST_REDIS_SERVER"]
+async fn processes_share_through_tls() {
+    let (folder, redis) = (TestFolder::new(), RedisServer::start_with_tls());
+    let port = redis.tls_port.unwrap();
+    let url = format!("localhost:{port},password={PASSWORD},ssl=True,abortConnect=False");
+    let serve = || {
+        serve_with(&folder, &url, |command| {
+            command.env("SSL_CERT_FILE", redis.ca());
+        })
+    };
+    let (one, other) = (serve(), serve());
+    let client = Client::new();
+    let token = administrator(&client, &one.url).await;
+    for limit in 1..100 {
+        for instance in [&one, &other] {
+            let url = format!("{}/products?limit={limit}", instance.url);
+            assert_eq!(client.get(url).send().await.unwrap().status(), StatusCode::OK);
+        }
+    }
+    let counts = counted(&client, &other.url, &token).await;
+    assert!(counts["shared_hits"].as_u64().unwrap() > 50, "{counts}");
 }
 
 /// Redis loses connections, everything it has, time, and its life; and another release fills it
@@ -208,7 +252,7 @@ async fn a_redis_that_is_killed_is_done_without_and_found_again() {
         let tally = running.race(BOUND_OF_ALL, tokio::time::sleep(Shop::lasts())).await;
         tally.check("with Redis again");
         shop = Arc::into_inner(running).expect("every actor has ended");
-        assert_eq!(shop.published_version(1), shop.stored_version(1));
+        shop.until_everything_is_published().await;
     }
 }
 
@@ -257,7 +301,7 @@ async fn a_writer_that_dies_before_it_publishes_is_heard_from_the_database() {
         }
         println!("unpublished {price}: seen by all after {:?}", committed.elapsed());
         // The one that heard it from the database has told the others.
-        assert_eq!(shop.published_version(1), shop.stored_version(1));
+        shop.until_everything_is_published().await;
         writer = serve(&shop.folder, &format!("redis://127.0.0.1:{}", wire.port));
         wire.release();
     }

@@ -234,6 +234,15 @@ impl Shop {
         db.query_row(id, [], |row| row.get(0)).unwrap()
     }
 
+    /// What was read from the database is published a moment later.
+    pub async fn until_everything_is_published(&self) {
+        let began = Instant::now();
+        while self.published_version(1) < self.stored_version(1) {
+            assert!(began.elapsed() < BOUND_OF_ALL, "what the database has is not published");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     pub fn stored_version(&self, row: i64) -> i64 {
         let db = Connection::open(self.folder.data.database()).unwrap();
         let version = "SELECT version FROM category_version WHERE category_id = ?1";

@@ -194,6 +194,16 @@ impl Shared for Twin {
         Ok(())
     }
 
+    async fn remove(&self, place: &Place) -> Result<(), SharedError> {
+        self.state()?.memory.pages.remove(place);
+        Ok(())
+    }
+
+    async fn forget(&self, rows: &[Row]) -> Result<(), SharedError> {
+        self.state()?.memory.versions.retain(|row, _| !rows.contains(row));
+        Ok(())
+    }
+
     async fn leave_word(&self, instance: &str, word: &str) -> Result<(), SharedError> {
         let word = (word.to_owned(), Instant::now());
         self.state()?.words.insert(instance.to_owned(), word);

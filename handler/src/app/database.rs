@@ -20,6 +20,18 @@ pub async fn open(settings: &Settings) -> Result<Arc<dyn Store>, StoreError> {
     }
 }
 
+/// Opens it as it is: nothing is made, and on a server nothing migrated.
+pub async fn open_as_it_is(settings: &Settings) -> Result<Arc<dyn Store>, StoreError> {
+    if let Some(sql) = &settings.sql {
+        return Ok(Arc::new(open_server(settings, sql, Migrate::Never).await?));
+    }
+    let path = DataFolder::at(&settings.data_dir).database();
+    if !path.exists() {
+        return Err(StoreError::Folder(format!("there is no database at {}", path.display())));
+    }
+    Ok(Arc::new(open_embedded(settings)?))
+}
+
 /// Brings it to the newest schema, and says in a line what it is.
 pub async fn migrate(settings: &Settings) -> Result<String, StoreError> {
     let Some(sql) = &settings.sql else {

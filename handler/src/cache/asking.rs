@@ -1,16 +1,17 @@
 //! Keeping what is known of the versions young: who is asked, when, and what is done with it.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::sleep;
 
 use super::Cache;
 use super::breaker::BreakerState;
 use super::counters::count;
-use super::guard::Ended;
+use super::guard::{Caller, Ended};
 use super::shared::SharedError;
-use super::versions::{Gate, Moment, STORE_BOUND, Versions, behind};
+use super::versions::{Gate, Moment, Versions, behind};
 use crate::store::StoreError;
 
 /// How long the store may take. Joiners wait on it.
@@ -23,6 +24,12 @@ const SHARED_DEADLINE: Duration = Duration::from_secs(1);
 
 /// Before a process that ends tries again to tell the others.
 const SETTLE_AGAIN: Duration = Duration::from_millis(100);
+
+/// Microseconds since 1970, against which what others tell is held.
+pub(super) fn wall_clock() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
 
 /// Who knows of versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,25 +69,24 @@ impl Cache {
 
     /// Compares what the store has with what is published, and mends what is behind.
     pub async fn reconcile(&self) -> Result<(), StoreError> {
-        self.ask_store().await.map(|_| ())
+        let published = self.ask_shared(Caller::Background).await.ok();
+        self.ask_store(published).await.map(|_| ())
     }
 
     /// Tells the other instances what this process has written, before it ends. Whom it does not
     /// reach in so long hears it from the store.
-    pub async fn settle(&self, within: Duration) -> Result<(), StoreError> {
+    pub async fn settle(&self, within: Duration) {
         let until = self.now() + within;
         while self.shared.is_some() {
-            if self.ask_store().await? == Heard::ByAll {
-                break;
+            let published = self.ask_shared(Caller::Background).await.ok();
+            if matches!(self.ask_store(published).await, Ok(Heard::ByAll)) {
+                return;
             }
             if self.now() >= until {
-                count(&self.counters.announcements_failed);
-                tracing::warn!("the other instances hear from the store what was written");
-                break;
+                return tracing::warn!("the other instances hear from the store what was written");
             }
             sleep(SETTLE_AGAIN).await;
         }
-        Ok(())
     }
 
     /// How often [`Cache::poll`] should be called.
@@ -96,10 +102,14 @@ impl Cache {
             return;
         }
         let (now, known) = (self.now(), self.known());
-        let is_due = known.age(now) > self.limits.staleness / 2;
-        if known.age_of_store(now) > STORE_BOUND / 2 || is_due && self.ask_shared().await.is_err() {
+        let is_due_of_store = known.age_of_store(now) > known.bound_of_store() / 2;
+        if !is_due_of_store && known.age(now) <= self.limits.staleness / 2 {
+            return;
+        }
+        let published = self.ask_shared(Caller::Background).await.ok();
+        if is_due_of_store || published.is_none() {
             // A failure shows when somebody needs the answer.
-            let _ = self.ask_store().await;
+            let _ = self.ask_store(published).await;
         }
     }
 
@@ -109,7 +119,7 @@ impl Cache {
         loop {
             let told = shared.told().await;
             count(&self.counters.told);
-            self.raise_known(&told);
+            self.raise_known(&self.known().plausible(&told, wall_clock()));
         }
     }
 
@@ -130,8 +140,8 @@ impl Cache {
         if gate == Gate::Open {
             return Ok(());
         }
-        // Whether what is shared has come back is tried in the background.
-        if gate == Gate::AskAnybody && self.may_ask_shared() && self.ask_shared().await.is_ok() {
+        let published = self.ask_shared(Caller::Waiting).await.ok();
+        if gate == Gate::AskAnybody && published.is_some() {
             return Ok(());
         }
         if let Some((at, error)) = &asked.failed
@@ -139,7 +149,7 @@ impl Cache {
         {
             return Err(Arc::clone(error));
         }
-        let answered = self.ask_store().await.map(|_| ()).map_err(Arc::new);
+        let answered = self.ask_store(published).await.map(|_| ()).map_err(Arc::new);
         asked.failed = answered.as_ref().err().map(|error| (self.now(), Arc::clone(error)));
         answered
     }
@@ -150,22 +160,28 @@ impl Cache {
     }
 
     /// Asks for what the instances have told each other.
-    async fn ask_shared(&self) -> Result<Versions, SharedError> {
+    async fn ask_shared(&self, caller: Caller) -> Result<Versions, SharedError> {
         let Some(shared) = &self.shared else {
             return Err(SharedError::Away("there is none".to_owned()));
         };
         let sent = self.now();
         count(&self.counters.shared_asks);
-        let versions = self.ask_shared_to(shared.versions()).await?;
+        let told = self.ask_shared_to(caller, shared.versions()).await?;
+        let versions = self.known().plausible(&told, wall_clock());
+        let damaged: Vec<_> = told.into_keys().filter(|row| !versions.contains_key(row)).collect();
+        if !damaged.is_empty() {
+            tracing::warn!(rows = damaged.len(), "what was published of these is no version");
+            count(&self.counters.shared_unreadable);
+            self.ask_shared_to(caller, shared.forget(&damaged)).await?;
+        }
         self.known.write().unwrap_or_else(PoisonError::into_inner).heard(sent, &versions);
         Ok(versions)
     }
 
     /// Asks the store. What it says is so: what the instances have told each other is raised to
-    /// it, and where it is behind them it has been restored and is raised itself.
-    async fn ask_store(&self) -> Result<Heard, StoreError> {
-        // Before the store: only so does a higher version there mean that this one has gone back.
-        let published = self.ask_shared().await.ok();
+    /// it, and where it is behind them it has been restored and is raised itself. `published` was
+    /// asked for before: only so does a higher version there mean that the store has gone back.
+    async fn ask_store(&self, published: Option<Versions>) -> Result<Heard, StoreError> {
         let (known, sent) = (self.known(), self.now());
         count(&self.counters.asks);
         let failed = |_: &StoreError| count(&self.counters.asks_failed);
@@ -181,7 +197,13 @@ impl Cache {
             let raised = self.guarded(DEADLINE, self.origin.raise(&all)).await;
             versions = raised.inspect_err(failed)?;
         }
-        self.known.write().unwrap_or_else(PoisonError::into_inner).heard_of_store(sent, &versions);
+        {
+            let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+            known.heard_of_store(sent, &versions);
+            if self.origin.is_cheap_to_ask() {
+                known.store_is_cheap();
+            }
+        }
         let Some(published) = published else { return Ok(Heard::Here) };
         count(&self.counters.reconciliations);
         let unpublished = behind(&published, &versions);
@@ -195,11 +217,17 @@ impl Cache {
     /// Tells the others of versions. Whom it does not reach hears it from the store.
     pub(super) async fn announce(&self, versions: &Versions) -> Heard {
         let Some(shared) = &self.shared else { return Heard::Here };
-        match self.ask_shared_to(shared.raise(versions)).await {
-            Ok(()) => Heard::ByAll,
+        match self.ask_shared_to(Caller::Waiting, shared.raise(versions)).await {
+            Ok(()) => {
+                self.is_unheard.store(false, Ordering::Relaxed);
+                Heard::ByAll
+            }
             Err(e) => {
                 count(&self.counters.announcements_failed);
-                tracing::debug!("the other instances hear it from the store: {e}");
+                // Once, until somebody has been told again.
+                if !self.is_unheard.swap(true, Ordering::Relaxed) {
+                    tracing::warn!("the other instances hear of writes from the store alone: {e}");
+                }
                 Heard::Here
             }
         }
@@ -208,10 +236,12 @@ impl Cache {
     /// Asks what is shared for something unless it is being left alone, within a deadline.
     pub(super) async fn ask_shared_to<T>(
         &self,
+        caller: Caller,
         call: impl Future<Output = Result<T, SharedError>>,
     ) -> Result<T, SharedError> {
         let is_away = |result: &Result<T, _>| matches!(result, Err(SharedError::Away(_)));
-        let ended = self.shared_guard.call(|| self.now(), SHARED_DEADLINE, call, is_away).await;
+        let ended =
+            self.shared_guard.call(caller, || self.now(), SHARED_DEADLINE, call, is_away).await;
         let away = |why: &str| SharedError::Away(why.to_owned());
         let result = match ended {
             Ended::With(result) => result,
@@ -232,7 +262,9 @@ impl Cache {
     ) -> Result<T, StoreError> {
         let is_away =
             |result: &Result<T, StoreError>| result.as_ref().is_err_and(StoreError::is_away);
-        match self.store_guard.call(|| self.now(), deadline, call, is_away).await {
+        // Whoever comes when its rest is over tries whether the store is back.
+        let caller = Caller::Background;
+        match self.store_guard.call(caller, || self.now(), deadline, call, is_away).await {
             Ended::With(result) => {
                 if let Err(StoreError::Busy) = &result {
                     count(&self.counters.busy);

@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::time::{Instant, sleep};
 
 use super::answer::Answer;
@@ -16,7 +17,7 @@ use super::asking::DEADLINE;
 use super::counters::count;
 use super::page::{self, Decoded};
 use super::shared::{Kept, Shared, SharedError};
-use super::versions::{Known, Row, Tag, Version, Versions};
+use super::versions::{Gate, Known, Row, Tag, Version, Versions};
 use super::{Cache, Origin};
 use crate::question::Question;
 use crate::store::StoreError;
@@ -53,7 +54,7 @@ pub struct History {
     pub carried: Version,
     /// The version of the row in the store.
     pub stored: Version,
-    /// The version that is published; `None` if none is.
+    /// The version that is published, or that this instance goes by; `None` if none is.
     pub published: Option<Version>,
 }
 
@@ -205,31 +206,63 @@ impl Cache {
     }
 
     async fn audit_one(&self, question: &Question) -> Option<Verdict> {
-        let path = question.path()?;
         for _ in 0..TRIES {
-            self.reconcile().await.ok()?;
-            let known = self.known();
-            let kept = self.slots.get(question).await?;
-            let answer = Arc::clone(kept.answer_that_counts(&known)?);
-            let stored = known.all();
+            let answer = self.given_now(question)?;
+            // Not by a question that would mend what is to be found.
+            let stored = self.guarded(DEADLINE, self.origin.versions()).await.ok()?;
+            if let Some(tag) = outdated(&answer, &stored) {
+                return self.is_given_too_long(question, tag, &stored).await;
+            }
             let comparing = compare(&*self.origin, question, &answer, &stored);
             match self.guarded(DEADLINE, comparing).await.ok()? {
                 Compared::Equal => {
                     count(&self.counters.audits);
                     return Some(Verdict::Right);
                 }
-                Compared::Other(tag) => {
-                    count(&self.counters.audits);
-                    count(&self.counters.audits_stale);
-                    let verdict = stale(path, tag, &stored, &stored);
-                    if let Verdict::Stale(history) = &verdict {
-                        tracing::error!("a kept answer is older than is promised: {history}");
-                    }
-                    return Some(verdict);
-                }
+                Compared::Other(tag) => return self.is_stale(question, tag, &stored),
                 Compared::Written => {}
             }
         }
         Some(Verdict::InFlux)
+    }
+
+    /// What a reader would be given who came now.
+    fn given_now(&self, question: &Question) -> Option<Arc<Answer>> {
+        let known = self.known();
+        if known.gate(self.now()) != Gate::Open {
+            return None;
+        }
+        let kept = self.slots.get(question).now_or_never()??;
+        kept.answer_that_counts(&known).cloned()
+    }
+
+    /// Whether an answer that is known to be outdated is still given when the bound is over, by
+    /// our own clock.
+    async fn is_given_too_long(
+        &self,
+        question: &Question,
+        tag: Tag,
+        stored: &Versions,
+    ) -> Option<Verdict> {
+        let until = self.now() + BOUND;
+        while self.now() < until {
+            sleep(LOOK_AGAIN).await;
+            let given = self.given_now(question);
+            if given.is_none_or(|answer| outdated(&answer, stored).is_none()) {
+                count(&self.counters.audits);
+                return Some(Verdict::Hidden);
+            }
+        }
+        self.is_stale(question, tag, stored)
+    }
+
+    fn is_stale(&self, question: &Question, tag: Tag, stored: &Versions) -> Option<Verdict> {
+        count(&self.counters.audits);
+        count(&self.counters.audits_stale);
+        let verdict = stale(question.path()?, tag, stored, &self.known().all());
+        if let Verdict::Stale(history) = &verdict {
+            tracing::error!("a kept answer is older than is promised: {history}");
+        }
+        Some(verdict)
     }
 }

@@ -9,12 +9,13 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::answer::Answer;
-use super::asking::DEADLINE;
+use super::asking::{DEADLINE, wall_clock};
 use super::counters::count;
+use super::guard::Caller;
 use super::page::{self, Decoded};
-use super::shared::{Kept, LEASE, Lease, Page, Place, Shared, Stamp, Turn};
+use super::shared::{Kept, LEASE, Lease, Page, Place, Shared, SharedError, Stamp, Turn};
 use super::slots::{Slot, life, renewal};
-use super::versions::{Known, Tags, Versions};
+use super::versions::{Known, Row, Tags, Versions};
 use super::{Cache, Outcome, Reply};
 use crate::question::Question;
 use crate::store::StoreError;
@@ -25,6 +26,8 @@ const PATIENCE: Duration = Duration::from_millis(200);
 const LOOK_MS: std::ops::RangeInclusive<u64> = 5..=25;
 /// Bodies above it are compressed away from the threads that serve.
 const INLINE_MAX: usize = 64 * 1_024;
+/// How long others are told that something is not there.
+const ABSENT: Duration = Duration::from_secs(10);
 /// Before an answer whose renewal did not come off is tried again.
 const RENEW_AGAIN: Duration = Duration::from_secs(1);
 
@@ -101,7 +104,9 @@ impl Cache {
                 Err(error)
             }
             (None, Some(answer)) => {
-                self.sample(question);
+                if question.place().is_some() {
+                    self.sample(question);
+                }
                 let (counter, outcome) = if is_shared {
                     (&self.counters.shared_hits, Outcome::Hit)
                 } else {
@@ -138,29 +143,22 @@ impl Cache {
                 let look = Look { cache: self, shared, place, question, known };
                 look.fetch().await
             }
-            _ => self.fetch_alone(question, known).await,
+            _ => self.fetch_alone(question).await,
         }
     }
 
-    async fn fetch_alone(
-        self: &Arc<Self>,
-        question: &Question,
-        known: &Known,
-    ) -> Result<Fetched, StoreError> {
+    async fn fetch_alone(self: &Arc<Self>, question: &Question) -> Result<Fetched, StoreError> {
         let began = self.now();
-        let answer = Arc::new(self.load(question, known).await?);
+        let answer = Arc::new(self.load(question).await?);
         let age = self.now().saturating_sub(began);
         Ok(Fetched { answer, age, left: life(question, self.limits.ttl), is_shared: false })
     }
 
     /// Loads from the store.
-    pub(super) async fn load(
-        self: &Arc<Self>,
-        question: &Question,
-        known: &Known,
-    ) -> Result<Answer, StoreError> {
+    pub(super) async fn load(self: &Arc<Self>, question: &Question) -> Result<Answer, StoreError> {
         count(&self.counters.loads);
-        let loaded = self.guarded(DEADLINE, self.origin.load(question, known)).await;
+        let known = self.known();
+        let loaded = self.guarded(DEADLINE, self.origin.load(question, &known)).await;
         let answer = loaded.inspect_err(|_| count(&self.counters.loads_failed))?;
         let versions: Versions = versions_of(&answer.tags);
         // A version that nobody has told us of yet: others must not fall behind it.
@@ -185,7 +183,7 @@ impl Cache {
         if !self.may_ask_shared() {
             return None;
         }
-        let kept = self.ask_shared_to(shared.get(&place)).await.ok()??;
+        let kept = self.ask_shared_to(Caller::Waiting, shared.get(&place)).await.ok()??;
         let Decoded { answer, life, .. } = self.read(&kept, question)?;
         count(&self.counters.stale);
         let age = life.saturating_sub(kept.left);
@@ -194,8 +192,14 @@ impl Cache {
 
     /// Reads a page that was left by any instance, of any age.
     fn read(&self, kept: &Kept, question: &Question) -> Option<Decoded> {
-        let decoded = page::decode(&kept.bytes);
-        let decoded = decoded.filter(|decoded| question.path().as_ref() == Some(&decoded.path));
+        let known = self.known();
+        let is_right = |decoded: &Decoded| {
+            let versions = versions_of(&decoded.answer.tags);
+            question.path().as_ref() == Some(&decoded.path)
+                && versions.keys().all(|row| may_depend_on(question, &decoded.answer, *row))
+                && known.plausible(&versions, wall_clock()).len() == versions.len()
+        };
+        let decoded = page::decode(&kept.bytes).filter(is_right);
         if decoded.is_none() {
             count(&self.counters.shared_unreadable);
         }
@@ -223,11 +227,11 @@ impl Cache {
     async fn fetch_anew(self: &Arc<Self>, question: &Question) -> Option<()> {
         let known = self.known();
         let fetched = match (self.shared.clone(), question.place()) {
-            (Some(shared), Some(place)) => {
+            (Some(shared), Some(place)) if self.may_ask_shared() => {
                 let look = Look { cache: self, shared, place, question, known: &known };
                 look.fetch_anew().await?
             }
-            _ => self.fetch_alone(question, &known).await.ok()?,
+            _ => self.fetch_alone(question).await.ok()?,
         };
         count(&self.counters.early_refreshes);
         let slot = self.slot(fetched);
@@ -241,6 +245,26 @@ impl Cache {
 
 fn versions_of(tags: &Tags) -> Versions {
     tags.iter().map(|tag| (tag.row, tag.version)).collect()
+}
+
+/// Whether an answer to this question can depend on this row. What is not there depends on all
+/// that could come.
+fn may_depend_on(question: &Question, answer: &Answer, row: Row) -> bool {
+    match question.row() {
+        _ if !answer.is_found() && row == Row::CATALOGUE => true,
+        Some(its) => its == row,
+        None => answer.is_found() && row.0 > 0,
+    }
+}
+
+/// What a page is good for.
+enum Taken {
+    /// It can be given.
+    Counts(Fetched),
+    /// It is older than what was known on arrival.
+    Older(Stamp),
+    /// It is damaged, or of another question.
+    NoPage,
 }
 
 /// A look for an answer in what the instances share.
@@ -257,14 +281,16 @@ impl Look<'_> {
     /// The answer that was left, or that another instance is loading, or that we load.
     async fn fetch(&self) -> Result<Fetched, StoreError> {
         let mut seen = None;
-        match self.cache.ask_shared_to(self.shared.get(&self.place)).await {
+        match self.cache.ask_shared_to(Caller::Waiting, self.shared.get(&self.place)).await {
             Ok(None) => {}
             Ok(Some(kept)) => match self.take(&kept) {
-                Ok(fetched) => return Ok(fetched),
-                Err(stamp) => seen = stamp,
+                Taken::Counts(fetched) => return Ok(fetched),
+                Taken::Older(stamp) => seen = Some(stamp),
+                Taken::NoPage => self.remove().await,
             },
+            Err(SharedError::Nonsense(_)) => self.remove().await,
             // One load an instance.
-            Err(_) => return self.alone().await,
+            Err(SharedError::Away(_)) => return self.alone().await,
         }
         let lease = lease(self.lease_name());
         let mut waits_until = None;
@@ -272,7 +298,7 @@ impl Look<'_> {
             let counters = &self.cache.counters;
             let is_waiting = waits_until.is_some();
             let asked = self.shared.get_or_lease(&self.place, seen.as_ref(), &lease);
-            let Ok(turn) = self.cache.ask_shared_to(asked).await else {
+            let Ok(turn) = self.cache.ask_shared_to(Caller::Waiting, asked).await else {
                 if is_waiting {
                     count(&counters.lease_waits_cut);
                 }
@@ -288,14 +314,15 @@ impl Look<'_> {
                     return self.load_under(lease).await;
                 }
                 Turn::Page(kept) => match self.take(&kept) {
-                    Ok(fetched) => {
+                    Taken::Counts(fetched) => {
                         if is_waiting {
                             count(&counters.lease_waits_filled);
                         }
                         return Ok(fetched);
                     }
-                    Err(stamp) if stamp == seen => return self.alone().await,
-                    Err(stamp) => seen = stamp,
+                    Taken::Older(stamp) => seen = Some(stamp),
+                    // Removed before; somebody else has put it there.
+                    Taken::NoPage => return self.alone().await,
                 },
                 Turn::Held => {
                     let now = self.cache.now();
@@ -316,34 +343,51 @@ impl Look<'_> {
     /// An answer that lives longer than the one we have: one that was left, or that we load
     /// unless another instance does.
     async fn fetch_anew(&self) -> Option<Fetched> {
-        let kept = self.cache.ask_shared_to(self.shared.get(&self.place)).await.ok()?;
+        let got = self.cache.ask_shared_to(Caller::Waiting, self.shared.get(&self.place)).await;
         let mut seen = None;
-        if let Some(kept) = kept {
+        if let Some(kept) = got.ok()? {
             match self.take(&kept) {
-                Ok(Fetched { left, age, .. }) if left <= renewal(left + age) => {
-                    seen = page_stamp(&kept);
+                Taken::Counts(Fetched { left, age, .. }) if left <= renewal(left + age) => {
+                    seen = Stamp::read(&kept.bytes);
                 }
-                Ok(fetched) => return Some(fetched),
-                Err(stamp) => seen = stamp,
+                Taken::Counts(fetched) => return Some(fetched),
+                Taken::Older(stamp) => seen = Some(stamp),
+                Taken::NoPage => self.remove().await,
             }
         }
         let lease = lease("renewal".to_owned());
         let asked = self.shared.get_or_lease(&self.place, seen.as_ref(), &lease);
-        match self.cache.ask_shared_to(asked).await.ok()? {
+        match self.cache.ask_shared_to(Caller::Waiting, asked).await.ok()? {
             Turn::Granted => self.load_under(lease).await.ok(),
-            Turn::Page(kept) => self.take(&kept).ok(),
+            Turn::Page(kept) => match self.take(&kept) {
+                Taken::Counts(fetched) => Some(fetched),
+                Taken::Older(_) | Taken::NoPage => None,
+            },
             Turn::Held => None,
         }
     }
 
+    /// What lies there is no page, and would keep every page away.
+    async fn remove(&self) {
+        let removed = self.shared.remove(&self.place);
+        if let Err(e) = self.cache.ask_shared_to(Caller::Waiting, removed).await {
+            tracing::debug!("what is no page stays: {e}");
+        }
+    }
+
     async fn alone(&self) -> Result<Fetched, StoreError> {
-        self.cache.fetch_alone(self.question, self.known).await
+        self.cache.fetch_alone(self.question).await
     }
 
     /// Loads, leaves the answer for the others and gives the lease back.
     async fn load_under(&self, lease: Lease) -> Result<Fetched, StoreError> {
         let loaded = self.alone().await;
-        let fill = loaded.as_ref().ok().map(|fetched| (Arc::clone(&fetched.answer), fetched.left));
+        let fill = loaded.as_ref().ok().map(|fetched| {
+            // There is no end of what is not there.
+            let is_found = fetched.answer.is_found();
+            let life = if is_found { fetched.left } else { fetched.left.min(ABSENT) };
+            (Arc::clone(&fetched.answer), life)
+        });
         self.end(lease, fill);
         loaded
     }
@@ -353,16 +397,18 @@ impl Look<'_> {
     fn end(&self, lease: Lease, fill: Option<(Arc<Answer>, Duration)>) {
         let (cache, shared) = (Arc::clone(self.cache), Arc::clone(&self.shared));
         let (place, path) = (self.place.clone(), self.question.path().unwrap_or_default());
-        tokio::spawn(async move {
+        let ending = cache.ending.clone();
+        ending.spawn(async move {
             let page = match fill {
                 Some((answer, life)) => encode(answer, path, life).await.map(|page| (page, life)),
                 None => None,
             };
-            let done = match page {
-                Some((page, life)) => {
-                    cache.ask_shared_to(shared.fill(&place, &page, life, Some(&lease))).await
-                }
-                None => cache.ask_shared_to(shared.give_back(&place, &lease)).await,
+            let done = if let Some((page, life)) = page {
+                let filled = shared.fill(&place, &page, life, Some(&lease));
+                cache.ask_shared_to(Caller::Waiting, filled).await
+            } else {
+                let given = shared.give_back(&place, &lease);
+                cache.ask_shared_to(Caller::Waiting, given).await
             };
             if let Err(e) = done {
                 tracing::debug!("an answer is not shared: {e}");
@@ -370,18 +416,20 @@ impl Look<'_> {
         });
     }
 
-    /// The answer of a page if it counts by what was known on arrival, else its stamp. A newer
-    /// one than anybody has told us of raises what is known.
-    fn take(&self, kept: &Kept) -> Result<Fetched, Option<Stamp>> {
-        let Some(Decoded { answer, life, .. }) = self.cache.read(kept, self.question) else {
-            return Err(page_stamp(kept));
+    /// The answer of a page if it counts by what was known on arrival. A newer one than anybody
+    /// has told us of raises what is known.
+    fn take(&self, kept: &Kept) -> Taken {
+        let decoded = self.cache.read(kept, self.question);
+        let (Some(Decoded { answer, life, .. }), Some(stamp)) = (decoded, Stamp::read(&kept.bytes))
+        else {
+            return Taken::NoPage;
         };
         self.cache.raise_known(&versions_of(&answer.tags));
         if !self.known.counts(&answer.tags) {
-            return Err(page_stamp(kept));
+            return Taken::Older(stamp);
         }
         let age = life.saturating_sub(kept.left);
-        Ok(Fetched { answer: Arc::new(answer), age, left: kept.left, is_shared: true })
+        Taken::Counts(Fetched { answer: Arc::new(answer), age, left: kept.left, is_shared: true })
     }
 
     /// A list is loaded under the version that is known of its row, so that whoever knows a
@@ -397,10 +445,6 @@ impl Look<'_> {
 /// Asked for by nobody else.
 fn lease(under: String) -> Lease {
     Lease { under, token: Uuid::new_v4().simple().to_string() }
-}
-
-fn page_stamp(kept: &Kept) -> Option<Stamp> {
-    Stamp::read(&kept.bytes)
 }
 
 async fn encode(answer: Arc<Answer>, path: String, life: Duration) -> Option<Page> {

@@ -8,6 +8,15 @@ use tokio::time::timeout;
 use super::breaker::{Breaker, BreakerState};
 use super::versions::Moment;
 
+/// Who calls a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Caller {
+    /// Somebody waits for it, and is not kept waiting by a part that is away.
+    Waiting,
+    /// Nobody waits: it may try whether the part has come back.
+    Background,
+}
+
 /// How a call of a part ended.
 pub(super) enum Ended<T> {
     /// With this.
@@ -27,12 +36,17 @@ impl Guard {
     /// could not be reached.
     pub(super) async fn call<T>(
         &self,
+        caller: Caller,
         now: impl Fn() -> Moment,
         deadline: Duration,
         call: impl Future<Output = T>,
         is_away: impl Fn(&T) -> bool,
     ) -> Ended<T> {
-        if !self.breaker().lets_through(now()) {
+        let may_call = match caller {
+            Caller::Waiting => self.state() == BreakerState::Closed,
+            Caller::Background => self.breaker().lets_through(now()),
+        };
+        if !may_call {
             return Ended::Refused;
         }
         let Ok(result) = timeout(deadline, call).await else {

@@ -8,6 +8,7 @@
 //!  4  length of the plain body
 //!  2+ path of the question, so that an auditor can ask it again
 //!  2+ `Link`      2+ `X-Total-Count`: empty without one
+//!  8  hash of all of the above
 //!     the body
 //! ```
 //!
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use http::HeaderValue;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::answer::Answer;
 use super::shared::{Page, Stamp};
@@ -51,7 +53,8 @@ pub(super) struct Decoded {
 pub(super) fn encode(answer: &Answer, path: &str, life: Duration) -> Option<Page> {
     let mut tags = answer.tags.iter();
     let tag = *tags.next()?;
-    if tags.next().is_some() || answer.search_lag.is_some() {
+    // Of a row that nobody has told us of there is no version yet.
+    if tags.next().is_some() || answer.search_lag.is_some() || tag.version < 0 {
         return None;
     }
     let body = answer.body_at_hand(super::encoding::Encoding::Identity).unwrap_or_default();
@@ -70,6 +73,8 @@ pub(super) fn encode(answer: &Answer, path: &str, life: Duration) -> Option<Page
     put_text(&mut page, path.as_bytes())?;
     put_text(&mut page, &header(&answer.link).unwrap_or_default())?;
     put_text(&mut page, &header(&answer.total).unwrap_or_default())?;
+    let checksum = xxh3_64(&page);
+    page.put_u64(checksum);
     page.put_slice(compressed.as_deref().unwrap_or(&body));
     Some(Page { stamp, bytes: page.freeze() })
 }
@@ -90,6 +95,10 @@ pub(super) fn decode(bytes: &Bytes) -> Option<Decoded> {
     let length = usize::try_from(rest.try_get_u32().ok()?).ok()?;
     let path = text(&mut rest)?;
     let (link, total) = (text(&mut rest)?, text(&mut rest)?);
+    let head = bytes.len() - rest.len();
+    if rest.try_get_u64().ok()? != xxh3_64(&bytes[..head]) {
+        return None;
+    }
     let body = if flags & COMPRESSED != 0 {
         if length > BODY_MAX {
             return None;
@@ -177,12 +186,12 @@ mod tests {
         for end in 0..page.bytes.len() {
             assert!(decode(&page.bytes.slice(..end)).is_none(), "cut at {end}");
         }
-        // Behind the texts every byte is one of the body.
-        let body_at = page.bytes.len() - 12;
-        for at in body_at..page.bytes.len() {
-            let mut bytes = page.bytes.to_vec();
-            bytes[at] ^= 1;
-            assert!(decode(&bytes.into()).is_none(), "a bit turned at {at}");
+        for at in 0..page.bytes.len() {
+            for bit in 0..8 {
+                let mut bytes = page.bytes.to_vec();
+                bytes[at] ^= 1 << bit;
+                assert!(decode(&bytes.into()).is_none(), "bit {bit} turned at {at}");
+            }
         }
         assert!(decode(&Bytes::new()).is_none());
         assert!(decode(&Bytes::from(vec![b'9'; 4_000])).is_none());

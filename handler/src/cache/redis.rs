@@ -236,6 +236,26 @@ impl Shared for RedisShared {
         self.run(self.patience.writing, give).await
     }
 
+    async fn remove(&self, place: &Place) -> Result<(), SharedError> {
+        let mut command = redis::cmd("DEL");
+        command.arg(self.page_key(place)?);
+        let remove = |mut c: MultiplexedConnection| async move { command.exec_async(&mut c).await };
+        self.run(self.patience.writing, remove).await
+    }
+
+    async fn forget(&self, rows: &[Row]) -> Result<(), SharedError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mut command = redis::cmd("HDEL");
+        command.arg(self.versions_key()?);
+        for row in rows {
+            command.arg(row.0);
+        }
+        let forget = |mut c: MultiplexedConnection| async move { command.exec_async(&mut c).await };
+        self.run(self.patience.writing, forget).await
+    }
+
     async fn leave_word(&self, instance: &str, word: &str) -> Result<(), SharedError> {
         let [words, seen] = self.word_keys()?;
         let mut call = LEAVE_WORD.key(words);

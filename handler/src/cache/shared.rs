@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::versions::{Tag, Versions};
+use super::versions::{Row, Tag, Versions};
 
 /// A part that the instances share.
 #[async_trait]
@@ -50,6 +50,12 @@ pub trait Shared: Send + Sync {
 
     /// Gives the lease back, if it is still the caller's.
     async fn give_back(&self, place: &Place, lease: &Lease) -> Result<(), SharedError>;
+
+    /// Removes what lies at a place, whatever it is: it is no page.
+    async fn remove(&self, place: &Place) -> Result<(), SharedError>;
+
+    /// Removes what was published of these rows, whatever it is: it is no version.
+    async fn forget(&self, rows: &[Row]) -> Result<(), SharedError>;
 
     /// Leaves word of an instance for 15 s: a JSON object.
     async fn leave_word(&self, instance: &str, word: &str) -> Result<(), SharedError>;

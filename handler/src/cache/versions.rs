@@ -79,6 +79,9 @@ pub type Moment = Duration;
 /// instances could not tell each other; one is for the question itself.
 pub const STORE_BOUND: Duration = Duration::from_secs(4);
 
+/// How far other clocks may be ahead of ours and the database's, in microseconds: an hour.
+const AHEAD_MAX: i64 = 3_600_000_000;
+
 /// What must be done before an answer is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gate {
@@ -100,17 +103,48 @@ pub struct Known {
     /// The same of questions to the store.
     heard_of_store: Option<Moment>,
     bound: Duration,
+    bound_of_store: Duration,
+    /// The highest version that the store has told.
+    highest: Version,
 }
 
 impl Known {
     /// Knows nothing, so the first answer asks first. `bound`: how old knowledge may be.
     pub fn new(bound: Duration) -> Self {
-        Self { versions: Arc::default(), heard: None, heard_of_store: None, bound }
+        Self {
+            versions: Arc::default(),
+            heard: None,
+            heard_of_store: None,
+            bound,
+            bound_of_store: STORE_BOUND,
+            highest: 0,
+        }
+    }
+
+    /// The store can be asked at no cost, and so its own word need not be older than anybody's.
+    pub fn store_is_cheap(&mut self) {
+        self.bound_of_store = self.bound;
+    }
+
+    /// How old the store's own word may be.
+    pub fn bound_of_store(&self) -> Duration {
+        self.bound_of_store
+    }
+
+    /// Of what others tell, and a page is stamped with, that which can be so. `now`: the wall
+    /// clock in microseconds. Versions are the database's clock, so one of the far future is
+    /// damage; believed, the store itself would be raised above it.
+    pub fn plausible(&self, told: &Versions, now: i64) -> Versions {
+        let most = self.highest.max(now).saturating_add(AHEAD_MAX);
+        let is_plausible = |(row, version): &(&Row, &Version)| {
+            (-2..=1_000_000).contains(&row.0) && (0..=most).contains(*version)
+        };
+        told.iter().filter(is_plausible).map(|(row, version)| (*row, *version)).collect()
     }
 
     /// Whether an answer may be given at `now` by what is known.
     pub fn gate(&self, now: Moment) -> Gate {
-        if self.age_of_store(now) >= STORE_BOUND {
+        if self.age_of_store(now) >= self.bound_of_store {
             Gate::AskStore
         } else if self.age(now) >= self.bound {
             Gate::AskAnybody
@@ -140,6 +174,7 @@ impl Known {
     /// Takes the store's answer to a question that was sent at `sent`.
     pub fn heard_of_store(&mut self, sent: Moment, versions: &Versions) -> bool {
         self.heard_of_store = self.heard_of_store.max(Some(sent));
+        self.highest = versions.values().copied().fold(self.highest, Version::max);
         self.heard(sent, versions)
     }
 

@@ -38,7 +38,7 @@ pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), 
         println!("no shared cache is configured: answers are kept in the serving processes alone");
         return Ok(());
     }
-    let store = database::open(&settings).await?;
+    let store = database::open_as_it_is(&settings).await?;
     let redis = shared::begin(&settings, &store).map_err(Failure::new)?;
     let Some(redis) = redis.map(Arc::new) else { return Ok(()) };
     reach(&redis).await.map_err(Failure::new)?;
@@ -51,6 +51,10 @@ pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), 
         "pages={pages} right={right} hidden={hidden} in_flux={in_flux} foreign={foreign} \
          stale={stale}"
     );
+    if pages == 0 {
+        let serving = redis.words().await.map_err(Failure::new)?.len();
+        println!("nothing is shared under this prefix; {serving} instances serve from it");
+    }
     match stale {
         0 => Ok(()),
         stale => Err(Failure::new(format!("{stale} pages are older than the guarantee allows"))),

@@ -57,6 +57,9 @@ pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), 
             failed += 1;
         }
     }
+    if let Importer::Loading(_, _, cache) = &importer {
+        cache.settle(SETTLE_WITHIN).await;
+    }
     match failed {
         0 => Ok(()),
         _ => Err(Failure::new(format!("{failed} of {} files failed", arguments.files.len()))),
@@ -73,11 +76,8 @@ impl Importer {
         match self {
             Self::Loading(store, rejects, cache) => {
                 // Serving instances see the rows as they come.
-                let telling = AbortOnDrop::of(tell(Arc::clone(cache)));
-                let loaded = load(file, store, rejects, cache, arguments).await;
-                drop(telling);
-                cache.settle(SETTLE_WITHIN).await?;
-                loaded
+                let _telling = AbortOnDrop::of(tell(Arc::clone(cache)));
+                load(file, store, rejects, cache, arguments).await
             }
             Self::Checking(settings) => check(file, settings, arguments).await,
         }

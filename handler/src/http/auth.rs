@@ -29,11 +29,30 @@ pub(super) struct Caller {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer(pub(super) SocketAddr);
 
+/// What somebody is here for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Here {
+    /// For what is served.
+    ForItself,
+    /// To look after us: nothing is kept awake for them (DESIGN 4.10).
+    ToWatch,
+}
+
 /// Whoever asks; refuses who is nobody.
 pub(super) async fn user(app: &App, headers: &HeaderMap) -> Result<Caller, ApiError> {
+    who(app, headers, Here::ForItself).await
+}
+
+/// An administrator who only looks what has happened.
+pub(super) async fn watcher(app: &App, headers: &HeaderMap) -> Result<(), ApiError> {
+    let caller = who(app, headers, Here::ToWatch).await?;
+    if caller.rights.admin { Ok(()) } else { Err(ApiError::Forbidden) }
+}
+
+async fn who(app: &App, headers: &HeaderMap, here: Here) -> Result<Caller, ApiError> {
     let token = bearer(headers).ok_or(ApiError::Unauthorized)?;
     let Proved { user, epoch } = app.people.accounts.whose(token).ok_or(ApiError::Unauthorized)?;
-    let mut standing = standing(app, user).await?.ok_or(ApiError::Unauthorized)?;
+    let mut standing = standing(app, user, here).await?.ok_or(ApiError::Unauthorized)?;
     if standing.epoch < epoch {
         // Another process has given it out a moment ago; nobody but us can sign it.
         let user = app.store.user(user).await?.ok_or(ApiError::Unauthorized)?;
@@ -58,8 +77,12 @@ pub(super) fn claims_to_be_somebody(headers: &HeaderMap) -> bool {
     headers.contains_key(AUTHORIZATION)
 }
 
-async fn standing(app: &App, user: Uuid) -> Result<Option<Standing>, ApiError> {
-    let reply = app.cache.answer(&Question::Rights(user)).await?;
+async fn standing(app: &App, user: Uuid, here: Here) -> Result<Option<Standing>, ApiError> {
+    let question = Question::Rights(user);
+    let reply = match here {
+        Here::ForItself => app.cache.answer(&question).await?,
+        Here::ToWatch => app.cache.answer_quietly(&question).await?,
+    };
     if let Outcome::Stale(_) = reply.outcome {
         // An older page is better than none; an older right is not.
         return Err(StoreError::Unreachable("nobody's rights can be read".into()).into());

@@ -86,6 +86,10 @@ impl Store for LateStore {
         self.store()?.versions().await
     }
 
+    fn tells_versions_cheaply(&self) -> bool {
+        self.store().is_ok_and(Store::tells_versions_cheaply)
+    }
+
     async fn raise_versions(&self, above: &Versions) -> Result<Arc<Versions>, StoreError> {
         self.store()?.raise_versions(above).await
     }

@@ -261,7 +261,7 @@ impl Origin for Database {
     }
 
     async fn load(&self, question: &Question, known: &Known) -> Result<Answer, StoreError> {
-        self.world.loads(self.instance, self.life, question, known);
+        self.world.loads(self.instance, self.life, question);
         self.pass().await?;
         if let Some(slow) = self.world.slow_load() {
             self.world.happened(Kind::SlowLoad);

@@ -132,6 +132,14 @@ impl Shared for SharedOf {
         self.ask(|memory| SharedOf::give_back(self, memory, place, lease)).await
     }
 
+    async fn remove(&self, place: &Place) -> Result<(), SharedError> {
+        self.ask(|memory| drop(memory.pages.remove(place))).await
+    }
+
+    async fn forget(&self, rows: &[Row]) -> Result<(), SharedError> {
+        self.ask(|memory| memory.versions.retain(|row, _| !rows.contains(row))).await
+    }
+
     async fn leave_word(&self, _: &str, _: &str) -> Result<(), SharedError> {
         Ok(())
     }
