@@ -137,6 +137,53 @@ mod on_sqlserver {
         assert!(seen.contains_key(&Row::CATALOGUE));
     }
 
+    /// Without a foreign key: the triggers see to it, whoever writes and however many rows.
+    #[tokio::test]
+    #[ignore = "needs TEST_SQL_CONNECTION_STRING"]
+    async fn no_product_names_a_category_that_is_not_there() {
+        let database = TestDatabase::make().await;
+        let store: Arc<dyn Store> = database.store(Clock::System).await;
+        load(&store, "a", vec![product("B1", Some(100), 1), product("B2", Some(100), 2)]).await;
+        let before = (store.versions().await.unwrap(), counts(&store).await);
+        for (statement, number) in [
+            (
+                "INSERT INTO amazon.products (asin, title, category_id) VALUES ('N1', N'one', 9)",
+                50_547,
+            ),
+            (
+                "INSERT INTO amazon.products (asin, title, category_id) VALUES \
+                 ('N1', N'one', 1), ('N2', N'two', 9)",
+                50_547,
+            ),
+            ("UPDATE amazon.products SET category_id = category_id + 1", 50_547),
+            (
+                "BEGIN TRANSACTION; DELETE FROM amazon.products WHERE asin = 'B1'; \
+                 UPDATE amazon.products SET category_id = 9 WHERE asin = 'B2'; COMMIT",
+                50_547,
+            ),
+            // Not even by a session that says of itself that it applies a stage.
+            (
+                "CREATE TABLE #touched (category_id INT NOT NULL, gained BIGINT NOT NULL); \
+                 EXEC sp_set_session_context N'vitrine.apply', 1; \
+                 INSERT INTO amazon.products (asin, title, category_id) VALUES ('N1', N'one', 9)",
+                50_547,
+            ),
+            ("DELETE FROM amazon.categories WHERE id = 2", 50_548),
+            ("UPDATE amazon.categories SET id = 9 WHERE id = 2", 50_548),
+        ] {
+            let mut editor = database.connect().await;
+            let refused = match editor.simple_query(statement).await {
+                Ok(results) => results.into_results().await.map(drop),
+                Err(e) => Err(e),
+            };
+            assert_eq!(refused.unwrap_err().code(), Some(number), "{statement}");
+            drop(editor);
+            let now = (store.versions().await.unwrap(), counts(&store).await);
+            assert_eq!(now, before, "{statement}");
+        }
+        assert_eq!(store.categories().await.unwrap().value.len(), 2);
+    }
+
     #[tokio::test]
     #[ignore = "needs TEST_SQL_CONNECTION_STRING"]
     async fn ten_may_start_at_once() {

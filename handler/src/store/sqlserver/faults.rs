@@ -31,7 +31,7 @@ pub(super) enum Fault {
 
 /// Numbers of the server and what they mean. SQL Server's list of transient errors, and those
 /// that its documentation of the Azure limits adds.
-const NUMBERS: [(u32, Fault); 39] = [
+const NUMBERS: [(u32, Fault); 41] = [
     (615, Fault::Away),
     (926, Fault::Away),
     (4_221, Fault::Away),
@@ -58,6 +58,9 @@ const NUMBERS: [(u32, Fault); 39] = [
     (2_601, Fault::Duplicate),
     (2_627, Fault::Duplicate),
     (547, Fault::Missing),
+    // Thrown by the triggers.
+    (50_547, Fault::Missing),
+    (50_548, Fault::Missing),
     (1_105, Fault::Full),
     (9_002, Fault::Full),
     (40_544, Fault::Full),
