@@ -142,8 +142,8 @@ BEGIN
             isBestSeller, boughtInLastMonth, @run
         FROM #stage AS s
         WHERE NOT EXISTS (SELECT 1 FROM #known AS k WHERE k.asin = s.asin)
-        -- In the key's own order its pages are met one after the other.
-        ORDER BY asin;
+        -- Five of nine indexes begin with the category: rows of one are written side by side.
+        ORDER BY category_id, asin;
 
         EXEC amazon.raise_touched;
         EXEC sp_set_session_context N'vitrine.apply', 0;
