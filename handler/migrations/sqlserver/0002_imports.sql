@@ -182,5 +182,7 @@ BEGIN
     INTO #stage FROM amazon.import_stage;
     EXEC amazon.apply_stage;
     DELETE FROM amazon.import_stage WHERE asin IN (SELECT asin FROM #stage);
+    -- Within the transaction: not every server lets it be dropped in one of its own.
+    DROP TABLE #stage;
     COMMIT;
 END;

@@ -11,13 +11,14 @@ use super::{product_rows, runs};
 use crate::catalog::{Category, CategoryName, Product};
 use crate::store::{Batch, Committed, Counts, Lease, ProductColumns, Rows, StoreError};
 
-/// The stage. What an earlier batch on this connection has left is dropped.
+/// The stage, empty. A connection makes it once: not every server lets a temporary table be
+/// dropped in a transaction of its own.
 ///
 /// Amounts are sent in hundredths: the driver writes a decimal in as few bytes as its value
 /// needs and not in those that its column has, which not every server takes.
 const MAKE_STAGE: &str = "-- load.stage
-    IF OBJECT_ID(N'tempdb..#stage') IS NOT NULL DROP TABLE #stage;
-    CREATE TABLE #stage (
+    IF OBJECT_ID(N'tempdb..#stage') IS NOT NULL TRUNCATE TABLE #stage
+    ELSE CREATE TABLE #stage (
         asin              VARCHAR(20) COLLATE Latin1_General_100_BIN2 NOT NULL,
         title             NVARCHAR(1000) NOT NULL,
         imgUrl            NVARCHAR(1000) NULL,
