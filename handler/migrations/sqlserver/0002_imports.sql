@@ -51,6 +51,70 @@ CREATE TABLE amazon.import_met (
     CONSTRAINT pk_import_met PRIMARY KEY (run_id, name)
 );
 GO
+-- The part of amazon.apply_stage that rows need which are there already, those of #known: a
+-- procedure of its own, since an engine that reads a procedure anew on each connection takes
+-- a good while for it, and a first import needs it never. Tells how many rows met an earlier
+-- one of the same run.
+CREATE PROCEDURE amazon.apply_known
+    @run BIGINT, @columns INT, @replaced BIGINT OUTPUT
+AS
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+    SET @replaced = 0;
+    CREATE TABLE #met (asin VARCHAR(20) COLLATE Latin1_General_100_BIN2 NOT NULL);
+    IF @run IS NOT NULL
+    BEGIN
+        -- As sets, here and below: joined row by row, the rows met take as many
+        -- comparisons as there are pairs where a server does not know their number.
+        INSERT INTO #met (asin)
+        SELECT asin FROM #known INTERSECT
+        SELECT name FROM amazon.import_met WHERE run_id = @run;
+        SELECT @replaced = COUNT(*) FROM #known AS k
+        JOIN amazon.products AS p ON p.asin = k.asin
+        WHERE p.import_run = @run OR k.asin IN (SELECT asin FROM #met);
+    END;
+
+    UPDATE p SET
+        title = s.title,
+        category_id = s.category_id,
+        imgUrl = CASE WHEN @columns & 1 <> 0 THEN s.imgUrl ELSE p.imgUrl END,
+        productURL = CASE WHEN @columns & 2 <> 0 THEN s.productURL ELSE p.productURL END,
+        stars = CASE WHEN @columns & 4 <> 0 THEN s.stars ELSE p.stars END,
+        reviews = CASE WHEN @columns & 8 <> 0 THEN s.reviews ELSE p.reviews END,
+        price = CASE WHEN @columns & 16 <> 0 THEN s.price ELSE p.price END,
+        listPrice = CASE WHEN @columns & 32 <> 0 THEN s.listPrice ELSE p.listPrice END,
+        isBestSeller = CASE WHEN @columns & 64 <> 0 THEN s.isBestSeller ELSE p.isBestSeller END,
+        boughtInLastMonth = CASE WHEN @columns & 128 <> 0 THEN s.boughtInLastMonth
+                                 ELSE p.boughtInLastMonth END,
+        import_run = @run
+    FROM amazon.products AS p
+    JOIN #stage AS s ON s.asin = p.asin
+    -- Only those that differ, unknown values included. Texts are compared as bytes: a
+    -- collation takes a and A, or a and a with spaces behind it, for the same.
+    WHERE p.category_id <> s.category_id
+       OR CAST(p.title AS VARBINARY(2000)) <> CAST(s.title AS VARBINARY(2000))
+       OR (@columns & 1 <> 0 AND ISNULL(CAST(p.imgUrl AS VARBINARY(2000)), 0x00)
+                              <> ISNULL(CAST(s.imgUrl AS VARBINARY(2000)), 0x00))
+       OR (@columns & 2 <> 0 AND ISNULL(CAST(p.productURL AS VARBINARY(2000)), 0x00)
+                              <> ISNULL(CAST(s.productURL AS VARBINARY(2000)), 0x00))
+       OR (@columns & 4 <> 0 AND ISNULL(p.stars, -1) <> ISNULL(s.stars, -1))
+       OR (@columns & 8 <> 0 AND ISNULL(p.reviews, -1) <> ISNULL(s.reviews, -1))
+       OR (@columns & 16 <> 0 AND ISNULL(p.price, -1) <> ISNULL(s.price, -1))
+       OR (@columns & 32 <> 0 AND ISNULL(p.listPrice, -1) <> ISNULL(s.listPrice, -1))
+       OR (@columns & 64 <> 0 AND ISNULL(CAST(p.isBestSeller AS INT), -1)
+                               <> ISNULL(CAST(s.isBestSeller AS INT), -1))
+       OR (@columns & 128 <> 0 AND ISNULL(p.boughtInLastMonth, -1)
+                                <> ISNULL(s.boughtInLastMonth, -1));
+
+    IF @run IS NOT NULL
+        INSERT INTO amazon.import_met (run_id, name)
+        SELECT @run, unwritten.asin
+        FROM (SELECT k.asin FROM #known AS k JOIN amazon.products AS p ON p.asin = k.asin
+              WHERE p.import_run IS NULL OR p.import_run <> @run
+              EXCEPT SELECT asin FROM #met) AS unwritten;
+END;
+GO
 -- Brings what is in the caller's #stage into the products: each asin at most once, columns
 -- named as those of the products. Which optional columns count is told by @columns, a bit
 -- each from the first: imgUrl, productURL, stars, reviews, price, listPrice, isBestSeller,
@@ -66,7 +130,6 @@ BEGIN
     DECLARE @replaced BIGINT = 0, @made INT = 0, @known INT = 0;
     CREATE TABLE #touched (category_id INT NOT NULL, gained BIGINT NOT NULL);
     CREATE TABLE #known (asin VARCHAR(20) COLLATE Latin1_General_100_BIN2 NOT NULL);
-    CREATE TABLE #met (asin VARCHAR(20) COLLATE Latin1_General_100_BIN2 NOT NULL);
     EXEC sp_set_session_context N'vitrine.apply', 1;
     BEGIN TRY
         INSERT INTO amazon.categories (id, name)
@@ -83,58 +146,8 @@ BEGIN
         SET @known = @@ROWCOUNT;
 
         IF @known > 0
-        BEGIN
-            IF @run IS NOT NULL
-            BEGIN
-                -- As sets, here and below: joined row by row, the rows met take as many
-                -- comparisons as there are pairs where a server does not know their number.
-                INSERT INTO #met (asin)
-                SELECT asin FROM #known INTERSECT
-                SELECT name FROM amazon.import_met WHERE run_id = @run;
-                SELECT @replaced = COUNT(*) FROM #known AS k
-                JOIN amazon.products AS p ON p.asin = k.asin
-                WHERE p.import_run = @run OR k.asin IN (SELECT asin FROM #met);
-            END;
-
-            UPDATE p SET
-                title = s.title,
-                category_id = s.category_id,
-                imgUrl = CASE WHEN @columns & 1 <> 0 THEN s.imgUrl ELSE p.imgUrl END,
-                productURL = CASE WHEN @columns & 2 <> 0 THEN s.productURL ELSE p.productURL END,
-                stars = CASE WHEN @columns & 4 <> 0 THEN s.stars ELSE p.stars END,
-                reviews = CASE WHEN @columns & 8 <> 0 THEN s.reviews ELSE p.reviews END,
-                price = CASE WHEN @columns & 16 <> 0 THEN s.price ELSE p.price END,
-                listPrice = CASE WHEN @columns & 32 <> 0 THEN s.listPrice ELSE p.listPrice END,
-                isBestSeller = CASE WHEN @columns & 64 <> 0 THEN s.isBestSeller ELSE p.isBestSeller END,
-                boughtInLastMonth = CASE WHEN @columns & 128 <> 0 THEN s.boughtInLastMonth
-                                         ELSE p.boughtInLastMonth END,
-                import_run = @run
-            FROM amazon.products AS p
-            JOIN #stage AS s ON s.asin = p.asin
-            -- Only those that differ, unknown values included. Texts are compared as bytes: a
-            -- collation takes a and A, or a and a with spaces behind it, for the same.
-            WHERE p.category_id <> s.category_id
-               OR CAST(p.title AS VARBINARY(2000)) <> CAST(s.title AS VARBINARY(2000))
-               OR (@columns & 1 <> 0 AND ISNULL(CAST(p.imgUrl AS VARBINARY(2000)), 0x00)
-                                      <> ISNULL(CAST(s.imgUrl AS VARBINARY(2000)), 0x00))
-               OR (@columns & 2 <> 0 AND ISNULL(CAST(p.productURL AS VARBINARY(2000)), 0x00)
-                                      <> ISNULL(CAST(s.productURL AS VARBINARY(2000)), 0x00))
-               OR (@columns & 4 <> 0 AND ISNULL(p.stars, -1) <> ISNULL(s.stars, -1))
-               OR (@columns & 8 <> 0 AND ISNULL(p.reviews, -1) <> ISNULL(s.reviews, -1))
-               OR (@columns & 16 <> 0 AND ISNULL(p.price, -1) <> ISNULL(s.price, -1))
-               OR (@columns & 32 <> 0 AND ISNULL(p.listPrice, -1) <> ISNULL(s.listPrice, -1))
-               OR (@columns & 64 <> 0 AND ISNULL(CAST(p.isBestSeller AS INT), -1)
-                                       <> ISNULL(CAST(s.isBestSeller AS INT), -1))
-               OR (@columns & 128 <> 0 AND ISNULL(p.boughtInLastMonth, -1)
-                                        <> ISNULL(s.boughtInLastMonth, -1));
-
-            IF @run IS NOT NULL
-                INSERT INTO amazon.import_met (run_id, name)
-                SELECT @run, unwritten.asin
-                FROM (SELECT k.asin FROM #known AS k JOIN amazon.products AS p ON p.asin = k.asin
-                      WHERE p.import_run IS NULL OR p.import_run <> @run
-                      EXCEPT SELECT asin FROM #met) AS unwritten;
-        END;
+            EXEC amazon.apply_known @run = @run, @columns = @columns,
+                @replaced = @replaced OUTPUT;
 
         INSERT INTO amazon.products (asin, title, imgUrl, productURL, stars, reviews, price,
             listPrice, category_id, isBestSeller, boughtInLastMonth, import_run)

@@ -324,10 +324,15 @@ impl Store for SqlServerStore {
 
     async fn send_ahead(&self, lease: &Lease, batch: &Batch) {
         let Some(mut session) = self.connections.get_beside_others().await else { return };
-        let began = Instant::now();
+        let send = async {
+            load::rehearse(&mut session).await?;
+            let began = Instant::now();
+            load::stage(&mut session, batch).await?;
+            tiberius::Result::Ok(began.elapsed())
+        };
         // One that is given up is busy, and thrown away.
-        match timeout(AHEAD, load::stage(&mut session, batch)).await {
-            Ok(Ok(())) => self.ahead.put(lease, batch, began.elapsed(), session),
+        match timeout(AHEAD, send).await {
+            Ok(Ok(took)) => self.ahead.put(lease, batch, took, session),
             Ok(Err(e)) => tracing::debug!("a batch is sent again when its turn comes: {e}"),
             Err(late) => tracing::debug!("a batch is sent again when its turn comes: {late}"),
         }
@@ -338,17 +343,24 @@ impl Store for SqlServerStore {
         let committed = self
             .repeat(BATCH, || async {
                 let began = Instant::now();
-                let (loaded, ahead) =
-                    if let Some((mut session, ahead)) = self.ahead.take(lease, batch) {
-                        (load::apply(&mut session, lease, batch, now).await, ahead)
-                    } else {
-                        let mut session = self.connections.get().await?;
-                        (load::load(&mut session, lease, batch, now).await, Duration::ZERO)
-                    };
+                let (mut session, ahead) = match self.ahead.take(lease, batch) {
+                    Some((session, took)) => (session, Some(took)),
+                    None => (self.connections.get().await?, None),
+                };
+                // What a connection takes for its first batch says nothing of the next ones.
+                let is_first = !session.has_applied;
+                let loaded = if ahead.is_some() {
+                    load::apply(&mut session, lease, batch, now).await
+                } else {
+                    load::load(&mut session, lease, batch, now).await
+                };
                 match &loaded {
-                    Ok(_) => self.pace.took(batch.read, began.elapsed().max(ahead)),
+                    Ok(_) if !is_first => {
+                        let took = began.elapsed().max(ahead.unwrap_or_default());
+                        self.pace.took(batch.read, took);
+                    }
                     Err(Stop::Sql(_) | Stop::Unsure(_)) => self.pace.was_lost(),
-                    Err(_) => {}
+                    _ => {}
                 }
                 loaded
             })

@@ -72,6 +72,21 @@ pub(super) async fn apply(
     session.settle(done).await
 }
 
+/// Applies nothing, and takes it back, if this connection has never applied anything. The first
+/// time can take a connection more than a second, for there are servers on which each reads
+/// the procedures anew: that is better done while another one is at work.
+pub(super) async fn rehearse(session: &mut Session) -> tiberius::Result<()> {
+    if session.has_applied {
+        return Ok(());
+    }
+    session.batch(MAKE_STAGE).await?;
+    session.begin().await?;
+    session.batch("-- load.rehearse\nEXEC amazon.apply_stage").await?;
+    session.roll_back().await?;
+    session.has_applied = true;
+    Ok(())
+}
+
 /// Sends the rows, before the transaction: it shall be short. What was sent before and came
 /// to nothing is gone with the stage.
 pub(super) async fn stage(session: &mut Session, batch: &Batch) -> tiberius::Result<()> {
@@ -138,6 +153,7 @@ async fn apply_stage(
             &parameters,
         )
         .await?;
+    session.has_applied = true;
     let row = row.ok_or_else(|| super::stop::nonsense("apply_stage says nothing"))?;
     Ok((row.count(0)?, row.number(1)?))
 }

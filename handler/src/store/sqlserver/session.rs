@@ -44,11 +44,20 @@ pub(super) struct Session {
     used_at: Instant,
     /// When its login ends; `None` if it does not.
     ends_at: Option<Instant>,
+    /// Whether a batch of an import was applied on it, or the rehearsal of one.
+    pub(super) has_applied: bool,
 }
 
 impl Session {
     pub(super) fn new(client: Client<Wire>, ends_at: Option<Instant>) -> Self {
-        Self { client, is_busy: false, is_in_transaction: false, used_at: Instant::now(), ends_at }
+        Self {
+            client,
+            is_busy: false,
+            is_in_transaction: false,
+            used_at: Instant::now(),
+            ends_at,
+            has_applied: false,
+        }
     }
 
     /// Whether nobody must use it again.
@@ -144,7 +153,11 @@ impl Session {
     pub(super) async fn settle<T, E>(&mut self, done: Result<T, Stop<E>>) -> Result<T, Stop<E>> {
         match &done {
             Ok(_) => self.commit().await.map_err(Stop::Unsure)?,
-            Err(Stop::Refused(_)) => self.roll_back().await,
+            Err(Stop::Refused(_)) => {
+                if let Err(e) = self.roll_back().await {
+                    tracing::debug!("a transaction ends with its connection: {e}");
+                }
+            }
             Err(_) => {}
         }
         done
@@ -152,10 +165,9 @@ impl Session {
 
     /// Takes everything back. Where that fails the connection is thrown away, and with it goes
     /// the transaction.
-    async fn roll_back(&mut self) {
-        match self.busy(async |client| client.rollback_transaction().await).await {
-            Ok(()) => self.is_in_transaction = false,
-            Err(e) => tracing::debug!("a transaction ends with its connection: {e}"),
-        }
+    pub(super) async fn roll_back(&mut self) -> tiberius::Result<()> {
+        self.busy(async |client| client.rollback_transaction().await).await?;
+        self.is_in_transaction = false;
+        Ok(())
     }
 }
