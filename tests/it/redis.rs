@@ -117,9 +117,6 @@ async fn a_server_that_has_lost_everything_is_used_on() {
 async fn an_answer_that_makes_no_sense_is_told_apart() {
     let server = RedisServer::start();
     let shared = server.shared("shop");
-    server.command(&["HSET", "shop:{versions}", "0", "5", "seven", "7"]);
-    let odd = shared.versions().await;
-    assert!(matches!(odd, Err(SharedError::Nonsense(_))), "{odd:?}");
     server.command(&["SET", "shop:7:{7}:a", "x", "PX", "100000"]);
     assert!(shared.get(&place("7", "a")).await.unwrap().is_some(), "whoever reads it will see");
     // It refuses what it cannot do, and goes on being asked.
@@ -127,6 +124,37 @@ async fn an_answer_that_makes_no_sense_is_told_apart() {
     let refused = shared.get(&place("7", "b")).await.unwrap_err().to_string();
     assert!(refused.contains("WRONGTYPE") && refused.lines().count() == 1, "{refused}");
     assert!(shared.ping().await.is_ok());
+}
+
+/// It is missing, and whoever misses a version raises it.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs TEST_REDIS_SERVER"]
+async fn a_version_that_is_none_hides_no_other_and_is_replaced() {
+    let server = RedisServer::start();
+    let shared = server.shared("shop");
+    shared.raise(&versions([(0, 5), (-1, 6)])).await.unwrap();
+    let none = [
+        ("1", "99999999999999999999999"),
+        ("2", "9223372036854775808"),
+        ("3", "x"),
+        ("4", "-7"),
+        ("5", ""),
+        ("6", "0007"),
+        ("7", "7.5"),
+        ("8", "+7"),
+        ("seven", "7"),
+        ("99999999999999999999999", "7"),
+    ];
+    for (row, version) in none {
+        server.command(&["HSET", "shop:{versions}", row, version]);
+    }
+    assert_eq!(shared.versions().await.unwrap(), versions([(0, 5), (-1, 6)]));
+    let mut all = versions([(0, 5), (-1, 6)]);
+    all.extend((1..=8).map(|row| (Row(row), 3)));
+    shared.raise(&all).await.unwrap();
+    assert_eq!(shared.versions().await.unwrap(), all);
+    shared.raise(&all.keys().map(|row| (*row, 2)).collect()).await.unwrap();
+    assert_eq!(shared.versions().await.unwrap(), all, "none has fallen");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -169,8 +169,19 @@ impl Shared for RedisShared {
         let mut command = redis::cmd("HGETALL");
         command.arg(self.versions_key()?);
         let ask = |mut c: MultiplexedConnection| async move { command.query_async(&mut c).await };
-        let pairs: Vec<(i64, i64)> = self.run(self.patience.reading, ask).await?;
-        Ok(pairs.into_iter().map(|(row, version)| (Row(row), version)).collect())
+        let pairs: Vec<(Vec<u8>, Vec<u8>)> = self.run(self.patience.reading, ask).await?;
+        // A number as `raise` writes it, and takes it for one.
+        let number = |text: &[u8]| {
+            let text = std::str::from_utf8(text).ok()?;
+            text.parse::<i64>().ok().filter(|number| number.to_string() == text)
+        };
+        // One field that is no version must not hide the others. It counts as missing, and who
+        // misses a version raises it.
+        let read = |(row, version): (Vec<u8>, Vec<u8>)| {
+            let version = number(&version).filter(|version| *version >= 0)?;
+            Some((Row(number(&row)?), version))
+        };
+        Ok(pairs.into_iter().filter_map(read).collect())
     }
 
     async fn raise(&self, versions: &Versions) -> Result<(), SharedError> {

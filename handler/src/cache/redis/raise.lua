@@ -6,6 +6,13 @@ local function is_above(one, other)
   return one > other
 end
 
+-- What the program reads as a version, so whatever else somebody has put there is replaced.
+local MAX = '9223372036854775807'
+local function is_version(text)
+  return #text <= #MAX and (text == '0' or text:find('^[1-9]%d*$') ~= nil)
+    and not is_above(text, MAX)
+end
+
 -- `unpack` gives a few thousand values at the most.
 local PIECE = 2000
 local risen = {}
@@ -17,7 +24,7 @@ for first = 2, #ARGV, PIECE do
   local higher = {}
   for n, row in ipairs(rows) do
     local version = ARGV[first + 2 * n - 1]
-    if not known[n] or is_above(version, known[n]) then
+    if not known[n] or not is_version(known[n]) or is_above(version, known[n]) then
       higher[#higher + 1] = row
       higher[#higher + 1] = version
     end
