@@ -1,5 +1,9 @@
 //! Redis servers that die, hang, say nothing or are no longer in charge, and come back.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::time::{sleep, timeout};
@@ -10,7 +14,7 @@ use vitrine::crypto::install_providers;
 
 use crate::contract_shared::{Pair, listening, place, versions};
 use crate::redis::{HASTY, SOON, is_away, until_there};
-use crate::support::redis::{FORMAT, PASSWORD, RedisServer, begin, clients};
+use crate::support::redis::{FORMAT, PASSWORD, RedisServer, begin, clients, log};
 
 /// What a busy machine adds to a deadline.
 const SLACK: Duration = Duration::from_millis(1_500);
@@ -135,9 +139,71 @@ async fn a_connection_to_who_is_no_longer_in_charge_is_left() {
     shared.raise(&versions([(0, 1)])).await.unwrap();
 }
 
+/// Whoever goes on writing to it connects no more than once a second, and disturbs no reader.
+#[tokio::test]
+#[ignore = "needs TEST_REDIS_SERVER"]
+async fn a_server_that_stays_read_only_is_not_stormed() {
+    let (log, _logging) = log();
+    let server = RedisServer::start();
+    let shared = server.shared("x");
+    shared.raise(&versions([(0, 1)])).await.unwrap();
+    let connections = || {
+        let stats = server.text(&["INFO", "stats"]);
+        let total = stats.lines().find_map(|l| l.strip_prefix("total_connections_received:"));
+        total.unwrap().parse::<u64>().unwrap()
+    };
+    server.command(&["REPLICAOF", "127.0.0.1", "1"]);
+    let (before, began) = (connections(), Instant::now());
+    while began.elapsed() < Duration::from_secs(3) {
+        assert!(is_away(&shared.raise(&versions([(0, 2)])).await));
+        assert_eq!(shared.versions().await.unwrap(), versions([(0, 1)]));
+    }
+    // One was made in order to ask.
+    let made = connections() - before - 1;
+    assert!((1..=began.elapsed().as_secs() + 1).contains(&made), "{made}");
+    let log = log();
+    assert_eq!(log.matches("WARN").count(), 1, "{log}");
+    assert!(log.contains("READONLY") && !log.contains("there again"), "{log}");
+}
+
+/// One that greets whoever comes and hangs up is left alone longer and longer.
+#[tokio::test]
+async fn a_server_that_drops_its_connections_is_not_stormed() {
+    let (log, _logging) = log();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (host, port) = ("127.0.0.1".to_owned(), listener.local_addr().unwrap().port());
+    let came = Arc::new(AtomicUsize::new(0));
+    std::thread::spawn({
+        let came = Arc::clone(&came);
+        move || {
+            for stream in listener.incoming() {
+                came.fetch_add(1, Ordering::Relaxed);
+                let (mut stream, mut said) = (stream.unwrap(), [0; 1_024]);
+                let length = stream.read(&mut said).unwrap_or(0);
+                let commands = String::from_utf8_lossy(&said[..length]).matches('*').count();
+                // Whoever came may have gone.
+                let _ = stream.write_all("+OK\r\n".repeat(commands).as_bytes());
+            }
+        }
+    });
+    let target = Target { host, port, is_encrypted: false, database: 0, login: Login::Open };
+    let shared = begin(target, "x");
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(3) {
+        assert!(is_away(&shared.versions().await));
+        sleep(Duration::from_millis(1)).await;
+    }
+    // Pauses of 25 ms and more that double, by the connection for commands and the other.
+    let came = came.load(Ordering::Relaxed);
+    assert!((4..=30).contains(&came), "{came}");
+    let log = log();
+    assert_eq!(log.matches("WARN").count(), 1, "{log}");
+    assert!(log.contains("is lost") && !log.contains("there again"), "{log}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_not_there_is_away() {
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (host, port) = ("127.0.0.1".to_owned(), nobody.port());
     let target = Target { host, port, is_encrypted: false, database: 0, login: Login::Open };
     let shared = begin(target.clone(), "x");
@@ -149,7 +215,7 @@ async fn a_server_that_is_not_there_is_away() {
 /// A server that takes connections and says nothing costs each command its deadline.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_handshake_that_does_not_end_costs_a_deadline() {
-    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let (host, port) = ("127.0.0.1".to_owned(), silent.local_addr().unwrap().port());
     for is_encrypted in [false, true] {
         install_providers();

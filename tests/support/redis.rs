@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
+use tracing::subscriber::DefaultGuard;
 use uuid::Uuid;
 use vitrine::cache::redis::{Login, Patience, Prefix, RedisShared, Target};
 
@@ -200,6 +201,15 @@ pub fn clients(url: &str, kind: &str) -> Vec<(u64, String)> {
 pub fn begin(target: Target, prefix: &str) -> Arc<RedisShared> {
     let prefix = Prefix::given(prefix.to_owned());
     Arc::new(RedisShared::begin(target, prefix, FORMAT, PATIENT))
+}
+
+/// What this thread logs from here on, while the guard lives.
+pub fn log() -> (impl Fn() -> String, DefaultGuard) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let writer = Mutex::new(file.reopen().unwrap());
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(writer).finish();
+    let read = move || fs::read_to_string(file.path()).unwrap();
+    (read, tracing::subscriber::set_default(subscriber))
 }
 
 /// A prefix that no other test has.

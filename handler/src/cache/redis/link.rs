@@ -3,18 +3,21 @@
 //! The task connects, again and again while the server is away, and comes with the next token
 //! before the last one ends. Commands never connect: they take what is there, and wait no
 //! longer than they have time. So a slow server, or a slow handshake, costs each of them its
-//! deadline and no more, and a command that is given up disturbs nobody.
+//! deadline and no more, and a command that is given up disturbs nobody. A server that is not
+//! well is told of once, and left alone between the tries, however it fails.
 
+use std::convert::Infallible;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, RedisError, ServerErrorKind};
+use redis::{AsyncConnectionConfig, RedisError};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::pauses::Pauses;
-use super::target::{Pass, Target, shared_error};
+use super::target::{Pass, Target, says, shared_error};
 use crate::cache::shared::SharedError;
 
 /// A new connection has so long, name look-up, TLS and login included.
@@ -24,6 +27,13 @@ pub(super) const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 pub(super) const PING_EVERY: Duration = Duration::from_secs(5);
 /// One that has not answered by then is given up.
 pub(super) const PONG_WITHIN: Duration = Duration::from_secs(2);
+/// Whoever keeps a connection for so long is well. Longer than [`PING_EVERY`], and than the time
+/// between two words of an instance: somebody has asked and somebody has written by then.
+pub(super) const WELL_AFTER: Duration = Duration::from_secs(10);
+/// A server that takes no writes is left for another one at most so often.
+const LEFT_EVERY: Duration = Duration::from_secs(1);
+/// That the server is full is told at most so often.
+const FULL_TOLD_EVERY: Duration = Duration::from_mins(1);
 /// A token that could not be had or was not taken is asked for again.
 const RENEWED_AGAIN: Duration = Duration::from_secs(5);
 /// Commands that may wait for their turn to be written, pages among them, also those of callers
@@ -35,11 +45,13 @@ pub(super) struct Link {
     state: watch::Receiver<State>,
     doubts: mpsc::Sender<Doubt>,
     keeper: JoinHandle<()>,
+    /// When it was told last that the server is full.
+    full_told: Mutex<Option<Instant>>,
 }
 
 #[derive(Clone)]
 enum State {
-    /// The first try is on, or the one right after a loss.
+    /// The first try is on, or the one after a loss, or the short pause before that.
     Opening,
     Open(u64, MultiplexedConnection),
     Away(SharedError),
@@ -48,8 +60,23 @@ enum State {
 /// What a command has noticed about a connection.
 struct Doubt {
     number: u64,
-    /// No doubt about it.
-    is_certain: bool,
+    why: Why,
+}
+
+enum Why {
+    /// Something was late or odd.
+    Unsure,
+    /// It is closed.
+    Closed,
+    /// The server takes no writes.
+    ReadOnly,
+}
+
+/// Why a connection is to be replaced.
+enum Lost {
+    Gone(String),
+    /// It can still be read from.
+    ReadOnly,
 }
 
 /// The connection, for one command.
@@ -64,8 +91,17 @@ impl Link {
         let (tell, state) = watch::channel(State::Opening);
         // One is enough: all are about the same connection.
         let (doubts, doubted) = mpsc::channel(1);
-        let keeper = Keeper { target, tell, doubted, number: 0 };
-        Self { state, doubts, keeper: tokio::spawn(keeper.keep()) }
+        let keeper = Keeper {
+            target,
+            tell,
+            doubted,
+            number: 0,
+            pauses: Pauses::new(),
+            is_well: true,
+            may_leave_at: Instant::now(),
+        };
+        let keeper = tokio::spawn(keeper.keep());
+        Self { state, doubts, keeper, full_told: Mutex::default() }
     }
 
     /// The connection. Waits for a try that is on, and not for the next one.
@@ -84,23 +120,39 @@ impl Link {
 
     /// A command was not answered in time.
     pub(super) fn was_late(&self, open: &Open) {
-        self.doubt(open, false);
+        self.doubt(open, Why::Unsure);
     }
 
     /// A command has failed.
     pub(super) fn has_failed(&self, open: &Open, error: &RedisError) {
-        // A server that was in charge and is no more keeps its connections.
-        let is_read_only = error.kind() == redis::ErrorKind::Server(ServerErrorKind::ReadOnly);
-        let is_certain = error.is_unrecoverable_error() || is_read_only;
-        // Words of the server are an answer, unless it has forgotten who we are.
-        if is_certain || error.is_io_error() || error.code() == Some("NOAUTH") {
-            self.doubt(open, is_certain);
+        if says(error, "READONLY") {
+            // A server that was in charge and is no more keeps its connections.
+            self.doubt(open, Why::ReadOnly);
+        } else if error.is_unrecoverable_error() {
+            self.doubt(open, Why::Closed);
+        } else if error.is_io_error() || says(error, "NOAUTH") {
+            // Words of the server are an answer, unless it has forgotten who we are.
+            self.doubt(open, Why::Unsure);
+        } else if says(error, "OOM") {
+            self.tell_that_it_is_full();
         }
     }
 
-    fn doubt(&self, open: &Open, is_certain: bool) {
+    fn doubt(&self, open: &Open, why: Why) {
         // If there is one already, the connection is being looked at.
-        let _ = self.doubts.try_send(Doubt { number: open.number, is_certain });
+        let _ = self.doubts.try_send(Doubt { number: open.number, why });
+    }
+
+    /// It answers, and everything else looks well, so nobody would notice.
+    fn tell_that_it_is_full(&self) {
+        let mut told = self.full_told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.is_none_or(|told| told.elapsed() >= FULL_TOLD_EVERY) {
+            *told = Some(Instant::now());
+            tracing::warn!(
+                "the memory of the shared cache is full and nothing is evicted: give it a \
+                 volatile-* eviction policy, as volatile-lru, or more memory"
+            );
+        }
     }
 }
 
@@ -115,86 +167,150 @@ struct Keeper {
     tell: watch::Sender<State>,
     doubted: mpsc::Receiver<Doubt>,
     number: u64,
+    pauses: Pauses,
+    /// Nothing has been told against it since it was well for a while.
+    is_well: bool,
+    /// From when on it may be left again for taking no writes.
+    may_leave_at: Instant,
 }
 
 impl Keeper {
     async fn keep(mut self) {
-        let mut pauses = Pauses::new();
-        let mut was_away = false;
         loop {
             match connect(&self.target).await {
                 Ok((connection, renewed_after)) => {
-                    if was_away {
-                        tracing::info!("the shared cache is there again");
-                    }
-                    (pauses, was_away) = (Pauses::new(), false);
                     self.number += 1;
                     self.tell.send_replace(State::Open(self.number, connection.clone()));
-                    let lost = self.watch(connection, renewed_after).await;
-                    tracing::warn!("the connection to the shared cache is lost: {lost}");
-                    self.tell.send_replace(State::Opening);
+                    match self.watch(connection, renewed_after).await {
+                        Lost::Gone(why) => self.lost(why).await,
+                        // Reads go on over the one that is there until there is another.
+                        Lost::ReadOnly => {
+                            self.warn("the shared cache takes no writes (READONLY), so it is left");
+                        }
+                    }
                 }
                 Err(error) => {
-                    if !was_away {
-                        tracing::warn!("{error}");
-                    }
-                    was_away = true;
+                    self.warn(&error.to_string());
                     self.tell.send_replace(State::Away(error));
-                    pauses.wait().await;
+                    self.pauses.wait().await;
                 }
             }
         }
     }
 
-    /// Returns when the connection is lost, and why.
+    async fn lost(&mut self, why: String) {
+        let was_well = self.is_well;
+        self.warn(&format!("the connection to the shared cache is lost: {why}"));
+        // The first pause is so short that a command may wait for its end. Nobody waits for a
+        // server that takes connections and drops them.
+        let state = if was_well { State::Opening } else { State::Away(SharedError::Away(why)) };
+        self.tell.send_replace(state);
+        self.pauses.wait().await;
+    }
+
+    /// Once, until it has been well for a while: a server can fail many times a second.
+    fn warn(&mut self, what: &str) {
+        if self.is_well {
+            tracing::warn!("{what}");
+        }
+        self.is_well = false;
+    }
+
+    fn has_been_well(&mut self) {
+        tracing::info!("the shared cache is there again");
+        (self.is_well, self.pauses) = (true, Pauses::new());
+    }
+
+    /// Returns when the connection is to be replaced, and why.
     async fn watch(
         &mut self,
-        mut connection: MultiplexedConnection,
+        connection: MultiplexedConnection,
         renewed_after: Option<Duration>,
-    ) -> String {
-        let mut renewal = renewed_after.map(|after| Instant::now() + after);
+    ) -> Lost {
+        let target = self.target.clone();
+        // Beside each other: a token may take long, and the connection may be lost meanwhile.
+        tokio::select! {
+            lost = self.heed(connection.clone()) => lost,
+            never = stay_logged_in(&target, connection, renewed_after) => match never {},
+        }
+    }
+
+    async fn heed(&mut self, mut connection: MultiplexedConnection) -> Lost {
         let mut ping = Instant::now() + PING_EVERY;
+        let well = Instant::now() + WELL_AFTER;
         loop {
-            let due = renewal.map_or(ping, |renewal| renewal.min(ping));
             tokio::select! {
                 doubt = self.doubted.recv() => match doubt {
                     // What was left by a command of the connection before.
                     Some(doubt) if doubt.number != self.number => continue,
-                    Some(doubt) if doubt.is_certain => return "it was closed".to_owned(),
-                    Some(_) => {}
-                    None => return "nobody needs it".to_owned(),
+                    Some(Doubt { why: Why::Closed, .. }) => {
+                        return Lost::Gone("it was closed".to_owned());
+                    }
+                    Some(Doubt { why: Why::ReadOnly, .. }) => {
+                        // Another one may lead to the same server.
+                        if Instant::now() < self.may_leave_at {
+                            continue;
+                        }
+                        self.may_leave_at = Instant::now() + LEFT_EVERY;
+                        return Lost::ReadOnly;
+                    }
+                    Some(Doubt { why: Why::Unsure, .. }) => {}
+                    None => return Lost::Gone("nobody needs it".to_owned()),
                 },
-                () = sleep_until(due) => if renewal.is_some_and(|at| at <= Instant::now()) {
-                    let after = renew(&self.target, &mut connection).await;
-                    renewal = Some(Instant::now() + after);
+                () = sleep_until(well), if !self.is_well => {
+                    self.has_been_well();
                     continue;
-                },
+                }
+                () = sleep_until(ping) => {}
             }
             if let Err(error) = pong(&mut connection).await {
-                return error.to_string();
+                return Lost::Gone(reason(error));
             }
             ping = Instant::now() + PING_EVERY;
         }
     }
 }
 
-/// A new connection, and after how long it needs the next token.
+/// A new connection, and after how long it needs the next token. Whatever is in its way, the
+/// server cannot be reached then, also if it has answered.
 async fn connect(
     target: &Target,
 ) -> Result<(MultiplexedConnection, Option<Duration>), SharedError> {
-    // Has a deadline of its own.
-    let pass = target.pass().await?;
-    let client = target.client(&pass)?;
-    // Deadlines are the commands' own; they know how much time is left.
-    let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(None)
-        .set_response_timeout(None)
-        .set_pipeline_buffer_size(WAITING_MAX);
-    let connecting = client.get_multiplexed_async_connection_with_config(&config);
-    match timeout(CONNECT_WITHIN, connecting).await {
-        Ok(Ok(connection)) => Ok((connection, pass.renewed_after)),
-        Ok(Err(e)) => Err(shared_error(&e)),
-        Err(_) => Err(SharedError::Away("it does not answer".to_owned())),
+    let connecting = async {
+        // Has a deadline of its own.
+        let pass = target.pass().await?;
+        let client = target.client(&pass)?;
+        // Deadlines are the commands' own; they know how much time is left.
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(None)
+            .set_response_timeout(None)
+            .set_pipeline_buffer_size(WAITING_MAX);
+        let connecting = client.get_multiplexed_async_connection_with_config(&config);
+        match timeout(CONNECT_WITHIN, connecting).await {
+            Ok(Ok(connection)) => Ok((connection, pass.renewed_after)),
+            Ok(Err(e)) => Err(shared_error(&e)),
+            Err(_) => Err(SharedError::Away("it does not answer".to_owned())),
+        }
+    };
+    connecting.await.map_err(|error| SharedError::Away(reason(error)))
+}
+
+fn reason(error: SharedError) -> String {
+    match error {
+        SharedError::Away(why) | SharedError::Nonsense(why) => why,
+    }
+}
+
+/// Comes with the next token before each one ends.
+async fn stay_logged_in(
+    target: &Target,
+    mut connection: MultiplexedConnection,
+    renewed_after: Option<Duration>,
+) -> Infallible {
+    let Some(mut after) = renewed_after else { return std::future::pending().await };
+    loop {
+        sleep(after).await;
+        after = renew(target, &mut connection).await;
     }
 }
 

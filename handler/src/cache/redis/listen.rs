@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::link::{CONNECT_WITHIN, PING_EVERY, PONG_WITHIN};
+use super::link::{CONNECT_WITHIN, PING_EVERY, PONG_WITHIN, WELL_AFTER};
 use super::pauses::Pauses;
 use super::prefix::Prefix;
 use super::target::{Target, shared_error};
@@ -102,7 +102,7 @@ async fn listen(target: Target, prefix: Arc<Prefix>, heard: Arc<Heard>) {
             pauses.wait().await;
             continue;
         };
-        pauses = Pauses::new();
+        let began = Instant::now();
         if let Some(mut before) = before.take() {
             while let Some(Some(message)) = before.messages.next().now_or_never() {
                 heard.add(told(&message));
@@ -110,8 +110,13 @@ async fn listen(target: Target, prefix: Arc<Prefix>, heard: Arc<Heard>) {
         }
         match subscription.hear(&heard).await {
             End::TokenEnds => before = Some(subscription),
-            // A server that takes connections and drops them is left alone for a moment, too.
-            End::Lost => pauses.wait().await,
+            End::Lost => {
+                // A server that takes connections and drops them is left alone longer and longer.
+                if began.elapsed() >= WELL_AFTER {
+                    pauses = Pauses::new();
+                }
+                pauses.wait().await;
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use redis::io::tcp::TcpSettings;
 use redis::{
     Client, ConnectionAddr, ErrorKind, IntoConnectionInfo as _, RedisConnectionInfo, RedisError,
-    ServerErrorKind,
+    ServerError, ServerErrorKind,
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
@@ -21,10 +21,16 @@ const SCOPE: &str = "https://redis.azure.com/.default";
 /// So long before its end a token is exchanged. The credentials give out the same one until
 /// five minutes before it, so it is a little less.
 const RENEWED_BEFORE: Duration = Duration::from_secs(270);
-/// The next one is not asked for sooner, whatever the last one's end.
-const RENEWED_AFTER_MIN: Duration = Duration::from_secs(1);
+/// The next one is not asked for sooner, whatever the last one's end: where tokens come with
+/// little time left, each of them would be exchanged at once. The credentials give out none that
+/// ends before.
+const RENEWED_AFTER_MIN: Duration = Duration::from_secs(20);
 /// What is told of an error.
 const SHOWN_MAX: usize = 200;
+/// What a server answers, whatever it is asked, that is not there for us: it is starting, is not
+/// in charge, does not know us or waits for others. All else is about one command.
+const AWAY: [&str; 8] =
+    ["BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "NOAUTH", "READONLY", "TRYAGAIN", "WRONGPASS"];
 
 /// A server, and as whom to log in there.
 #[derive(Debug, Clone)]
@@ -118,16 +124,40 @@ fn owner_of(token: &str) -> Option<String> {
     serde_json::from_slice(&claims).ok().map(|claims: Claims| claims.oid)
 }
 
+/// Whether the server has answered with this code. Some servers hide what a script ran into in
+/// a sentence about the script.
+pub(super) fn says(error: &RedisError, code: &str) -> bool {
+    let is_it = |answer: &ServerError| {
+        let words = answer.details().unwrap_or_default().split_whitespace();
+        answer.code() == code || words.into_iter().any(|w| w.strip_prefix('-') == Some(code))
+    };
+    let answers = error.clone().into_server_errors();
+    answers.is_some_and(|answers| answers.iter().any(|(_, answer)| is_it(answer)))
+}
+
 /// The server's and the client's own words, in one line. They hold no secret.
 pub(super) fn shared_error(error: &RedisError) -> SharedError {
-    let words: Vec<_> = error.to_string().split_whitespace().map(str::to_owned).collect();
-    let text = words.join(" ").chars().take(SHOWN_MAX).collect();
+    let text = match error.clone().into_server_errors().as_deref() {
+        Some([(_, answer), ..]) => {
+            format!("{} {}", answer.code(), answer.details().unwrap_or_default())
+        }
+        _ => error.to_string(),
+    };
+    // A server that does not know AUTH repeats what came with it.
+    let text = text.split(", with args").next().unwrap_or_default();
+    let words: Vec<_> = text.split_whitespace().collect();
+    let text: String = words.join(" ").chars().take(SHOWN_MAX).collect();
     match error.kind() {
-        ErrorKind::UnexpectedReturnType | ErrorKind::Parse => SharedError::Nonsense(text),
         ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask) => {
             SharedError::Away(format!(
                 "its nodes must stand behind a proxy (clustering policy Enterprise on Azure): {text}"
             ))
+        }
+        ErrorKind::UnexpectedReturnType | ErrorKind::Parse => SharedError::Nonsense(text),
+        ErrorKind::Server(_) | ErrorKind::Extension
+            if !AWAY.iter().any(|code| says(error, code)) =>
+        {
+            SharedError::Nonsense(text)
         }
         _ => SharedError::Away(text),
     }
@@ -144,5 +174,42 @@ mod tests {
         for token in ["", "x", "a.b.c", "a.e30.c"] {
             assert_eq!(owner_of(token), None, "{token}");
         }
+    }
+    #[test]
+    fn answers_about_one_command_are_told_from_those_about_the_server() {
+        let told = |answer: &str| {
+            let line = format!("-{answer}\r\n");
+            let value = redis::parse_redis_value(line.as_bytes()).unwrap();
+            shared_error(&value.extract_error().unwrap_err())
+        };
+        for answer in [
+            "LOADING Redis is loading the dataset in memory",
+            "READONLY You can't write against a read only replica.",
+            "NOAUTH Authentication required.",
+            "WRONGPASS invalid username-password pair or user is disabled.",
+            "CLUSTERDOWN The cluster is down",
+            "MASTERDOWN Link with MASTER is down",
+            "TRYAGAIN Multiple keys request during rehashing of slot",
+            "BUSY Redis is busy running a script.",
+            "MOVED 3999 127.0.0.1:6381",
+            "ERR Error running script (call to f_1): @user_script:3: -READONLY You can't write",
+        ] {
+            assert!(matches!(told(answer), SharedError::Away(_)), "{answer}");
+        }
+        for answer in [
+            "WRONGTYPE Operation against a key holding the wrong kind of value",
+            "OOM command not allowed when used memory > 'maxmemory'.",
+            "NOPERM this user has no permissions to run the 'get' command",
+            "MISCONF Redis is configured to save RDB snapshots",
+            "NOSCRIPT No matching script.",
+            "ERR user_script:3: attempt to index a nil value",
+            "ERR Error running script (call to f_1): @user_script:3: -OOM command not allowed",
+        ] {
+            let SharedError::Nonsense(text) = told(answer) else { panic!("{answer}") };
+            assert_eq!(text, answer);
+        }
+        let secret = "ERR unknown command 'AUTH', with args beginning with: 'me' 'hunter2' ";
+        let SharedError::Nonsense(text) = told(secret) else { panic!("{secret}") };
+        assert_eq!(text, "ERR unknown command 'AUTH'");
     }
 }
