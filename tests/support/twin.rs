@@ -1,6 +1,6 @@
 //! A shared cache in memory: keeps the contract of the real one, and fails when it is told to.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -16,13 +16,18 @@ const WORD: Duration = Duration::from_secs(15);
 /// What it remembers, and how it is asked.
 #[derive(Debug, Clone, Default)]
 pub struct Memory {
-    pub versions: HashMap<Row, i64>,
-    pub pages: HashMap<Place, (Page, Instant)>,
+    // In an order of their own, so that a run of random steps goes the same way each time.
+    pub versions: BTreeMap<Row, i64>,
+    pub pages: BTreeMap<Place, (Page, Instant)>,
     /// The token, and until when it holds.
     leases: HashMap<(Place, String), (String, Instant)>,
 }
 
 impl Memory {
+    pub fn told(&self) -> Versions {
+        self.versions.iter().map(|(row, version)| (*row, *version)).collect()
+    }
+
     /// Raises versions; gives those that have risen.
     pub fn raise(&mut self, versions: &Versions) -> Versions {
         let mut risen = Versions::new();
@@ -142,7 +147,7 @@ impl Twin {
 #[async_trait]
 impl Shared for Twin {
     async fn versions(&self) -> Result<Versions, SharedError> {
-        Ok(self.state()?.memory.versions.clone())
+        Ok(self.state()?.memory.told())
     }
 
     async fn raise(&self, versions: &Versions) -> Result<(), SharedError> {

@@ -69,7 +69,7 @@ pub const LEASE: Duration = Duration::from_secs(5);
 
 /// Where a page lies. Places with the same `slot` lie beside each other in whatever clustering
 /// the shared part has.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
     /// Pages with the same one lie beside each other.
     pub slot: String,

@@ -60,7 +60,7 @@ impl SharedOf {
 impl Shared for SharedOf {
     async fn versions(&self) -> Result<Versions, SharedError> {
         let is_kept = self.world.flaw != Flaw::Deletion;
-        self.ask(|memory| if is_kept { memory.versions.clone() } else { Versions::new() }).await
+        self.ask(|memory| if is_kept { memory.told() } else { Versions::new() }).await
     }
 
     async fn raise(&self, versions: &Versions) -> Result<(), SharedError> {
