@@ -17,10 +17,12 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout_at;
 use uuid::Uuid;
 
+use crate::blobs::{Blobs, Unusable};
 use crate::cache::Cache;
 use crate::host::Functions;
 use crate::http::{self, Streams};
-use crate::import::rejects::RejectsFolder;
+use crate::import::rejects::Rejects;
+use crate::import::source::Sources;
 use crate::maintenance::Maintenance;
 use crate::readiness::Readiness;
 use crate::settings::Settings;
@@ -117,6 +119,9 @@ pub enum StartError {
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The account of uploads cannot be used as it is set.
+    #[error(transparent)]
+    Storage(#[from] Unusable),
     /// Users cannot be let in.
     #[error(transparent)]
     People(#[from] PeopleError),
@@ -134,6 +139,8 @@ impl Server {
     pub async fn start(settings: &Settings) -> Result<Self, StartError> {
         let listen_by = tokio::time::Instant::now() + OPEN_WITHIN;
         let folder = DataFolder::at(&settings.data_dir);
+        let blobs = blobs(settings)?;
+        let rejects = Rejects::at(folder.rejects(), blobs.as_ref());
         let (parts, store) = if let Some(sql) = &settings.sql {
             let opening = Opening::begin(settings, sql).await?;
             let store = Arc::<LateStore>::clone(&opening.store);
@@ -144,12 +151,13 @@ impl Server {
             (Parts::Server(folder.clone(), opening), store as Arc<dyn Store>)
         } else if settings.under_host {
             let late = Arc::new(LateStore::default());
-            let opening = tokio::spawn(embedded::open_late(folder.clone(), Arc::clone(&late)));
+            let opening = embedded::open_late(folder.clone(), rejects.clone(), Arc::clone(&late));
+            let opening = tokio::spawn(opening);
             // Nothing depends on how it ends: what is not there by then is late.
             let _ = timeout_at(listen_by, late.tried()).await;
             (Parts::Late(opening), late as Arc<dyn Store>)
         } else {
-            let embedded = Embedded::open(&folder)?;
+            let embedded = Embedded::open(&folder, rejects.clone())?;
             embedded.load_sample().await?;
             let store = embedded.store();
             (Parts::Opened(embedded), store)
@@ -159,7 +167,8 @@ impl Server {
         let readiness = shared.map_or_else(Readiness::default, |s| Readiness::with_shared(s));
         let maintenance = Maintenance {
             store: Arc::clone(&store),
-            rejects: RejectsFolder::new(folder.rejects()),
+            rejects,
+            sources: Sources { blobs },
             accounts: Arc::clone(&people.accounts),
             cache: Arc::clone(&cache),
         };
@@ -191,8 +200,9 @@ impl Server {
                 }
             }),
             Parts::Server(folder, opening) => {
+                let rejects = self.maintenance.rejects.clone();
                 let maintenance = (!under_host).then_some(self.maintenance);
-                tokio::spawn(care::beside_server(opening, folder, cache, maintenance))
+                tokio::spawn(care::beside_server(opening, folder, rejects, cache, maintenance))
             }
         };
         http::serve::serve(self.listener, self.app, stop).await;
@@ -201,5 +211,16 @@ impl Server {
         self_cache.end().await;
         // A run in the middle of a batch goes on at its checkpoint next time.
         caretaker.abort();
+    }
+}
+
+/// The account of uploads. A host is served without it rather than not at all.
+fn blobs(settings: &Settings) -> Result<Option<Arc<Blobs>>, Unusable> {
+    match Blobs::of(settings) {
+        Err(e) if settings.under_host => {
+            tracing::error!("no blob is read by its address: {e}");
+            Ok(None)
+        }
+        blobs => blobs,
     }
 }

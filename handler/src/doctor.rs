@@ -8,6 +8,7 @@ use std::path::Path;
 
 use crate::app::database::inspect;
 use crate::app::shared;
+use crate::blobs::Blobs;
 use crate::cli::Failure;
 use crate::clock::Clock;
 use crate::identity::Identity as _;
@@ -57,6 +58,7 @@ fn examine(settings: &Settings) -> Vec<Finding> {
         Finding { part: "shared cache", result: shared_cache(settings) },
         Finding { part: "accounts", result: accounts(settings) },
         Finding { part: "tokens", result: Ok(tokens(settings)) },
+        Finding { part: "storage", result: storage(settings) },
         Finding { part: "watched folder", result: watched(&settings.data_dir) },
     ]
 }
@@ -85,6 +87,17 @@ fn database(settings: &Settings) -> Result<String, String> {
 
 fn shared_cache(settings: &Settings) -> Result<String, String> {
     on_runtime(shared::inspect(settings))?
+}
+
+fn storage(settings: &Settings) -> Result<String, String> {
+    match Blobs::of(settings).map_err(|e| e.to_string())? {
+        None => Ok("no account is named: uploads are read out of envelopes alone".to_owned()),
+        Some(blobs) => on_runtime(async {
+            let told =
+                blobs.probe().await.map(|name| format!("the container `{name}` may be read"));
+            told.map_err(|e| format!("the container `{}`: {e}", settings.storage.place.container))
+        })?,
+    }
 }
 
 fn on_runtime<T>(work: impl Future<Output = T>) -> Result<T, String> {

@@ -5,9 +5,9 @@
 //! failure that it may deliver again. These routes exist only under a host, and no function
 //! has a catch-all route, so no client's request can reach them.
 
-pub mod blob_place;
 mod blob_trigger;
 pub mod envelope;
+mod queue_trigger;
 mod shortening;
 mod timer;
 
@@ -21,13 +21,13 @@ use tokio::task::JoinError;
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument as _;
 
+use crate::blobs::place::BlobPlace;
 use crate::cache::Cache;
 use crate::http::body::{Body, BodyError};
-use crate::import::rejects::RejectsFolder;
+use crate::import::rejects::Rejects;
 use crate::maintenance::Maintenance;
 use crate::settings::Settings;
 use crate::store::Store;
-use blob_place::BlobPlace;
 use envelope::{Envelope, Malformed};
 use shortening::{Shortening, TEXT_BYTES_MAX};
 
@@ -35,6 +35,8 @@ use shortening::{Shortening, TEXT_BYTES_MAX};
 const ENVELOPE_BYTES_MAX: usize = 128 * 1_024 * 1_024;
 /// CONTRACT 4: of envelopes beyond this one is read and worked at a time. Each takes 40 MiB.
 const LARGE_BYTES: usize = 1_024 * 1_024;
+/// Uploads that are imported at once. They take turns at the database; more would only hold more.
+const IMPORTS_MAX: usize = 4;
 /// How long an envelope may take to come, its turn not counted.
 const ENVELOPE_TIME: Duration = Duration::from_mins(2);
 
@@ -43,14 +45,19 @@ const ENVELOPE_TIME: Duration = Duration::from_mins(2);
 pub enum Function {
     /// A file was put into the container of imports.
     ImportBlob,
+    /// The same, told by a message.
+    ImportQueue,
     /// Some minutes have passed.
     Maintain,
 }
 
 impl Function {
     /// All of them, by the names of their folders.
-    pub const ALL: [(&str, Self); 2] =
-        [("ImportBlob", Self::ImportBlob), ("Maintain", Self::Maintain)];
+    pub const ALL: [(&str, Self); 3] = [
+        ("ImportBlob", Self::ImportBlob),
+        ("ImportQueue", Self::ImportQueue),
+        ("Maintain", Self::Maintain),
+    ];
 
     /// The function at this path.
     pub fn at(path: &str) -> Option<Self> {
@@ -64,7 +71,7 @@ pub struct Functions {
     /// Where imports go.
     pub store: Arc<dyn Store>,
     /// Where refused rows are written.
-    pub rejects: RejectsFolder,
+    pub rejects: Rejects,
     /// What has to be looked after.
     pub maintenance: Maintenance,
     /// The only place that imports are taken from.
@@ -73,6 +80,8 @@ pub struct Functions {
     pub patience: Duration,
     cache: Arc<Cache>,
     large: Arc<Semaphore>,
+    /// Uploads that are worked at; the others wait, each with no more than its envelope.
+    at_work: Semaphore,
 }
 
 /// What the host is told of a success. Never an empty body: the host would wait for its end
@@ -126,8 +135,9 @@ impl Functions {
         let (store, rejects) = (Arc::clone(&maintenance.store), maintenance.rejects.clone());
         let cache = Arc::clone(&maintenance.cache);
         let large = Arc::new(Semaphore::new(1));
-        let (imports, patience) = (settings.imports.clone(), settings.import_patience);
-        Self { store, rejects, maintenance, imports, patience, cache, large }
+        let at_work = Semaphore::new(IMPORTS_MAX);
+        let (imports, patience) = (settings.storage.place.clone(), settings.import_patience);
+        Self { store, rejects, maintenance, imports, patience, cache, large, at_work }
     }
 
     /// Does what the host asks for. Carried to its end even if the host hangs up: it then
@@ -141,10 +151,11 @@ impl Functions {
         let work = async move {
             let done = match function {
                 Function::ImportBlob => blob_trigger::run(&self, &envelope).await,
+                Function::ImportQueue => queue_trigger::run(&self, &envelope).await,
                 Function::Maintain => timer::run(&self).await,
             };
             drop(turn);
-            if function == Function::ImportBlob {
+            if function != Function::Maintain {
                 self.publish().await;
             }
             done

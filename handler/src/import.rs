@@ -24,8 +24,8 @@ use crate::store::{
     Claim, Claimed, Counts, End, HowStarted, Lease, Reject, Run, RunState, Store, StoreError,
 };
 use batches::{Batches, KnownCategories};
-use rejects::RejectsFolder;
-use source::{Source, SourceError, SourceState};
+use rejects::Rejects;
+use source::{Source, SourceError, SourceState, StoredBytes};
 
 /// One batch in the channel, one being made, one on its way, one being applied.
 const BATCHES_WAITING: usize = 1;
@@ -121,12 +121,12 @@ pub struct Report {
 /// Imports one state of a source into the store.
 pub async fn import(
     store: &Arc<dyn Store>,
-    rejects: &RejectsFolder,
+    rejects: &Rejects,
     source: Source,
     options: Options,
     watcher: &Watcher<'_>,
 ) -> Result<Outcome, ImportError> {
-    let state = source.state()?;
+    let state = source.state().await?;
     let claim = Claim {
         source: state.uri.clone(),
         etag: state.etag.clone(),
@@ -153,14 +153,14 @@ pub async fn import(
 }
 
 /// Checks a file and changes nothing.
-pub fn dry_run(
+pub async fn dry_run(
     source: &Source,
     known: HashSet<CategoryId>,
     watcher: &Watcher<'_>,
 ) -> Result<Report, ImportError> {
-    let state = source.state()?;
-    let text = source.open(&state, 0)?;
-    let stored_bytes = text.stored_bytes();
+    let state = source.state().await?;
+    let stored_bytes = StoredBytes::default();
+    let text = source.open(&state, 0, &stored_bytes)?;
     let categories = KnownCategories { known, made: 0 };
     let mut batches = Batches::begin(text, categories).map_err(ImportError::Failed)?;
     let mut report = Report::default();
@@ -186,7 +186,7 @@ pub fn dry_run(
 /// A run that is ours, and what it works with.
 struct Work<'a> {
     store: &'a Arc<dyn Store>,
-    rejects: &'a RejectsFolder,
+    rejects: &'a Rejects,
     lease: Lease,
     watcher: &'a Watcher<'a>,
 }
@@ -235,10 +235,11 @@ impl Work<'_> {
         let (from, bytes_total) = (run.checkpoint.clone(), state.size);
         let store = Arc::clone(self.store);
         let begin = batches::text_offset(&from);
-        let text = source.open(&state, begin).map_err(SourceError::into_stop)?;
-        let stored_bytes = text.stored_bytes();
+        let stored_bytes = StoredBytes::default();
+        let counted = stored_bytes.clone();
         let (send, mut batches) = mpsc::channel(BATCHES_WAITING);
         let reading = tokio::task::spawn_blocking(move || {
+            let text = source.open(&state, begin, &counted).map_err(SourceError::into_stop)?;
             let mut all = if from.offset == 0 {
                 Batches::begin(text, categories)
             } else {
@@ -246,7 +247,7 @@ impl Work<'_> {
             }
             .map_err(Stop::ForGood)?;
             while let Some(batch) =
-                all.next_batch(store.batch_rows()).map_err(batches::Fault::into_stop)?
+                all.next_batch(store.batch_rows()).map_err(|fault| fault.into_stop(&state.uri))?
             {
                 if send.blocking_send(batch).is_err() {
                     // The other side has stopped, and knows why.

@@ -23,6 +23,7 @@
 //! - [`clock`]: the time, and one that a test can turn. [`crypto`]: whose cryptography it is.
 
 pub mod app;
+pub mod blobs;
 pub mod cache;
 pub mod catalog;
 pub mod cli;

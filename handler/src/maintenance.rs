@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::cache::Cache;
 use crate::identity::accounts::{AccountError, Accounts};
 use crate::import::maintain::maintain;
-use crate::import::rejects::RejectsFolder;
+use crate::import::rejects::Rejects;
+use crate::import::source::Sources;
 use crate::store::{Store, StoreError};
 
 /// The parts that need looking after.
@@ -15,7 +16,9 @@ pub struct Maintenance {
     /// Runs, rejects and sessions.
     pub store: Arc<dyn Store>,
     /// Where refused rows are written.
-    pub rejects: RejectsFolder,
+    pub rejects: Rejects,
+    /// Where the sources of runs that were left behind are found again.
+    pub sources: Sources,
     /// Sign-ups that may have been cut off.
     pub accounts: Arc<Accounts>,
     /// Knows whether anybody asks, and compares what was published with the store.
@@ -52,7 +55,8 @@ impl Maintenance {
             return Ok(Maintained::NotNow);
         }
         let healed = self.accounts.heal().await;
-        let maintained = maintain(&self.store, &self.rejects, &|_| self.cache.nudge()).await;
+        let Self { store, rejects, sources, cache, .. } = self;
+        let maintained = maintain(store, rejects, sources, &|_| cache.nudge()).await;
         let reconciled = self.cache.reconcile().await;
         self.store.prune_sessions().await?;
         maintained?;

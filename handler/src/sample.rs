@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::import::rejects::RejectsFolder;
+use crate::import::rejects::Rejects;
 use crate::import::source::Source;
 use crate::import::{DELIVERED, ImportError, import};
 use crate::store::Store;
@@ -28,7 +28,7 @@ pub fn source(uri: &str) -> Option<Source> {
 }
 
 /// Imports the sample.
-pub async fn load(store: &Arc<dyn Store>, rejects: &RejectsFolder) -> Result<(), ImportError> {
+pub async fn load(store: &Arc<dyn Store>, rejects: &Rejects) -> Result<(), ImportError> {
     for (uri, content) in FILES {
         import(store, rejects, bytes(uri, content), DELIVERED, &|_| {}).await?;
     }

@@ -15,7 +15,9 @@
 //! | `SQL_POOL_MAX` | 16 | connections |
 //! | `SQL_MIGRATE` | `auto` | or `never` |
 //! | `IMPORT_CONTAINER` | `imports` | the only container that imports are taken from |
-//! | `IMPORT_STORAGE__accountName` or `IMPORT_STORAGE__blobServiceUri` | any | the only account; the rest of that connection is the host's |
+//! | `IMPORT_STORAGE__accountName` or `IMPORT_STORAGE__blobServiceUri` | any | the only account, and where it is read by reference; the rest of that connection is the host's |
+//! | `IMPORT_STORAGE__clientId` | `AZURE_CLIENT_ID` | the identity of that connection |
+//! | `IMPORT_STORAGE_SAS` | – | a SAS token instead of the identity, for emulators |
 //! | `CACHE_TTL_SECONDS` | 1800 | life of a cached page, ± 10 % |
 //! | `CACHE_STALENESS_MS` | 1000 | 50–4000: how old what is known of the versions may be |
 //! | `CACHE_LOCAL_BYTES` | 67108864 | size of the in-process cache |
@@ -43,11 +45,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::cache::Limits;
-use crate::host::blob_place::BlobPlace;
 
 pub use self::redis::{Redis, RedisLogin};
 pub use people::People;
 pub use sql::{Sql, SqlLogin};
+pub use storage::Storage;
 
 /// What the program was told.
 #[derive(Debug, Clone)]
@@ -66,8 +68,8 @@ pub struct Settings {
     pub redis: Option<Redis>,
     /// The user-assigned identity to use for everything; the machine's own without it.
     pub client_id: Option<String>,
-    /// The only place that imports are taken from.
-    pub imports: BlobPlace,
+    /// The only place that imports are taken from, and how it is read.
+    pub storage: Storage,
     /// How long a delivered upload waits for a database that is away.
     pub import_patience: Duration,
     /// The limits of the in-process cache.
@@ -91,7 +93,7 @@ pub struct BadSetting {
 }
 
 /// The variables that are read.
-const OURS: [&str; 37] = [
+const OURS: [&str; 39] = [
     "AZURE_CLIENT_ID",
     "SQL_AUTHENTICATION",
     "SQL_CONNECTION_STRING",
@@ -115,6 +117,8 @@ const OURS: [&str; 37] = [
     "IMPORT_CONTAINER",
     "IMPORT_STORAGE__accountName",
     "IMPORT_STORAGE__blobServiceUri",
+    "IMPORT_STORAGE__clientId",
+    "IMPORT_STORAGE_SAS",
     "FUNCTIONS_CUSTOMHANDLER_PORT",
     "VITRINE_LISTEN",
     "VITRINE_DATA_DIR",
@@ -138,8 +142,7 @@ const IMPORT_PATIENCE: Duration = Duration::from_mins(4);
 const TELEMETRY: &str = "APPLICATIONINSIGHTS_CONNECTION_STRING";
 
 /// Settings of parts that are not built.
-const NOT_BUILT: [(&str, &str); 2] =
-    [("KEY_VAULT_URL", "Key Vault"), ("IMPORT_STORAGE_SAS", "reading blobs by a token")];
+const NOT_BUILT: [(&str, &str); 1] = [("KEY_VAULT_URL", "Key Vault")];
 
 impl Settings {
     /// Reads the process's environment and `local.settings.json`.
@@ -191,7 +194,7 @@ impl Settings {
             sql: sql::read(&given, production)?,
             redis: redis::read(&given, production)?,
             client_id: given("AZURE_CLIENT_ID").map(str::to_owned),
-            imports: storage::read(&given, production)?,
+            storage: storage::read(&given, production)?,
             import_patience: IMPORT_PATIENCE,
             cache: Limits {
                 ttl: Duration::from_secs(number("CACHE_TTL_SECONDS", 1_800, 1..=31_536_000)?),
@@ -231,8 +234,10 @@ impl Settings {
     fn embedded_parts(&self) -> Vec<&'static str> {
         let parts = [
             (self.sql.is_none(), "an embedded database (no SQL_SERVER or SQL_CONNECTION_STRING)"),
-            // Storage is not part of this version.
-            (true, "a blob folder (no IMPORT_STORAGE__accountName)"),
+            (
+                self.storage.place.service.is_none(),
+                "a blob folder (no IMPORT_STORAGE__accountName or IMPORT_STORAGE__blobServiceUri)",
+            ),
             (self.people.firebase.is_none(), "an embedded user store (no FIREBASE_API_KEY)"),
             (self.people.key.is_none(), "a self-made key (no JWT_SECRET_KEY)"),
         ];
@@ -401,10 +406,21 @@ mod tests {
 
     #[test]
     fn a_part_that_is_not_built_is_refused_by_name_and_without_its_value() {
-        for name in ["KEY_VAULT_URL", "IMPORT_STORAGE_SAS"] {
-            let refused = read(&[(name, "hunter2")]).unwrap_err();
-            assert_eq!(refused.variable, name);
-            assert!(!refused.to_string().contains("hunter2"));
+        let refused = read(&[("KEY_VAULT_URL", "hunter2")]).unwrap_err();
+        assert_eq!(refused.variable, "KEY_VAULT_URL");
+        assert!(!refused.to_string().contains("hunter2"));
+    }
+
+    #[test]
+    fn a_token_for_storage_is_read_or_named_and_never_shown() {
+        let service = ("IMPORT_STORAGE__blobServiceUri", "http://127.0.0.1:10000/devstoreaccount1");
+        let token = |text| ("IMPORT_STORAGE_SAS", text);
+        let storage = read(&[service, token("?sv=1&sig=hunter2")]).unwrap().storage;
+        assert!(storage.sas.is_some() && !format!("{storage:?}").contains("hunter2"));
+        for given in [&[service, token("hunter2")][..], &[token("sig=hunter2")]] {
+            let refused = read(given).unwrap_err();
+            assert_eq!(refused.variable, "IMPORT_STORAGE_SAS");
+            assert!(!refused.to_string().contains("hunter2"), "{refused}");
         }
     }
 
@@ -417,7 +433,7 @@ mod tests {
 
     #[test]
     fn the_place_of_imports_is_read_or_named() {
-        let imports = read(&[]).unwrap().imports;
+        let imports = read(&[]).unwrap().storage.place;
         assert_eq!((imports.service, imports.container.as_str()), (None, "imports"));
         for (variable, value, service) in [
             ("IMPORT_STORAGE__accountName", "shop1", "https://shop1.blob.core.windows.net/"),
@@ -432,7 +448,7 @@ mod tests {
                 "http://azurite:10000/devstoreaccount1",
             ),
         ] {
-            let imports = read(&[(variable, value)]).unwrap().imports;
+            let imports = read(&[(variable, value)]).unwrap().storage.place;
             assert_eq!(imports.service.as_ref().map(url::Url::as_str), Some(service));
         }
         for (variable, value) in [

@@ -15,7 +15,7 @@ use crate::support::host::{Host, HostOptions};
 use crate::support::process::binary;
 
 /// Functions that no HTTP request reaches: the host posts an envelope to `/<name>`.
-const ENVELOPE_FUNCTIONS: [&str; 2] = ["ImportBlob", "Maintain"];
+const ENVELOPE_FUNCTIONS: [&str; 3] = ["ImportBlob", "ImportQueue", "Maintain"];
 /// The root of the site: an empty route would mean the function's name.
 const ROOT: &str = "{ignored:maxlength(0)?}";
 
@@ -114,15 +114,32 @@ fn no_route_leads_a_client_to_what_is_the_hosts() {
 }
 
 #[test]
-fn the_blob_trigger_hands_over_the_content_and_hears_from_event_grid() {
+fn the_blob_trigger_hands_over_a_reference_and_hears_from_event_grid() {
     let package = package();
     let import = package.function("ImportBlob").unwrap();
-    assert_eq!(import.blob_mode(), BlobMode::Bytes);
+    assert_eq!(import.blob_mode(), BlobMode::Reference);
     assert!(import.hears_of_blobs());
     let trigger = import.trigger();
     assert_eq!(names_of_bindings(import), ["blob"]);
     assert_eq!(trigger.text("path"), Some("imports/{name}"));
     assert_eq!(trigger.text("connection"), Some("IMPORT_STORAGE"));
+}
+
+/// Plan B is there and does nothing until somebody wants it.
+#[test]
+fn the_queue_trigger_is_off_by_a_setting() {
+    let package = package();
+    let import = package.function("ImportQueue").unwrap();
+    assert!(import.is_triggered_by("queueTrigger"));
+    assert_eq!(names_of_bindings(import), ["item"]);
+    assert_eq!(import.trigger().text("queueName"), Some("imports"));
+    assert_eq!(import.trigger().text("connection"), Some("IMPORT_STORAGE"));
+    let text = std::fs::read(repository().join("local.settings.json")).unwrap();
+    let json: Value = serde_json::from_slice(&text).unwrap();
+    assert_eq!(json["Values"]["AzureWebJobs.ImportQueue.Disabled"], "true");
+    // Event Grid's messages are plain.
+    let queues = json!({ "messageEncoding": "none", "batchSize": 1, "maxDequeueCount": 5 });
+    assert_eq!(package.host.json["extensions"]["queues"], queues);
 }
 
 #[test]

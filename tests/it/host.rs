@@ -225,7 +225,7 @@ async fn an_envelope_that_names_no_readable_source_is_a_named_failure() {
         ("{".to_owned(), 400, "malformed-envelope", "no JSON"),
         ("[1]".to_owned(), 400, "malformed-envelope", "no JSON object"),
         (json!({"Data": {}}).to_string(), 422, "no-source", "no `Uri`"),
-        (descriptor.to_string(), 422, "no-source", "does not hold"),
+        (descriptor.to_string(), 422, "no-source", "no account is named"),
         (envelope("https://evil.example/secrets/x.csv", None, b"x"), 422, "no-source", "imports"),
         (envelope("https://evil.example/imports/x.csv", None, b"x"), 422, "no-source", "account"),
         (envelope("not a uri", None, b"x"), 422, "no-source", "imports"),
@@ -269,7 +269,7 @@ async fn the_timer_leaves_a_run_to_its_delivery() {
 async fn the_hosts_functions_are_there_only_under_a_host() {
     let alone = TestApp::start_in(TestFolder::new()).await;
     let under = app().await;
-    for function in ["ImportBlob", "Maintain"] {
+    for function in ["ImportBlob", "ImportQueue", "Maintain"] {
         let body = envelope(URI, None, b"x");
         failure(invoke(&alone, function, body).await, 404, "not-found").await;
         assert_eq!(under.get(&format!("/{function}")).await.status(), StatusCode::NOT_FOUND);
@@ -295,7 +295,7 @@ async fn a_content_that_is_too_large_is_left_out_and_the_rest_is_read() {
     };
     let large = invoke(&app, "ImportBlob", body(40 * 1_024 * 1_024)).await;
     let detail = failure(large, 422, "no-source").await;
-    assert!(detail.contains("does not hold the blob's content"), "{detail}");
+    assert!(detail.contains("no account is named"), "{detail}");
     let (one, other) = tokio::join!(
         invoke(&app, "ImportBlob", body(20 * 1_024 * 1_024)),
         invoke(&app, "ImportBlob", body(20 * 1_024 * 1_024))

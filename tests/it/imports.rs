@@ -143,7 +143,7 @@ async fn every_row_of_a_dirty_file_is_loaded_replaced_or_refused(
         assert!(shown.starts_with(&begin), "{reject:?}");
         assert!(!reject.reason.is_empty());
     }
-    let written = folder.rejects().file(run.id, "p.csv");
+    let written = folder.rejects().shown(run.id, "p.csv");
     let lines = std::fs::read_to_string(written).unwrap();
     let written: Vec<serde_json::Value> =
         lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -249,7 +249,7 @@ async fn a_dry_run_reports_and_changes_nothing() {
     let folder = TestFolder::new();
     let text = products(&[&row("B1", "good", "1", 1), "B2,x", &row("B1", "again", "1", 1)]);
     let file = folder.file("a.csv", text);
-    let report = dry_run(&Source::File(file), HashSet::new(), &|_| {}).unwrap();
+    let report = dry_run(&Source::File(file), HashSet::new(), &|_| {}).await.unwrap();
     assert_eq!(report.counts, counts(3, 1, 1, 1));
     assert_eq!(report.rejects[0].line, 3);
     assert!(!folder.data.database().exists());

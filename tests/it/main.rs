@@ -8,7 +8,9 @@
 mod support;
 
 mod accounts;
+mod azurite;
 mod bad_files;
+mod blobs;
 mod cache;
 mod cache_protocol;
 mod cache_random;

@@ -12,6 +12,7 @@ use vitrine::identity::accounts::Accounts;
 use vitrine::identity::local::LocalAccounts;
 use vitrine::identity::own_key;
 use vitrine::identity::token::Tokens;
+use vitrine::import::source::Sources;
 use vitrine::maintenance::{Maintained, Maintenance};
 use vitrine::question::FromStore;
 use vitrine::settings::Settings;
@@ -295,6 +296,7 @@ async fn the_timer_leaves_a_database_to_rest_that_nobody_asks() {
     let maintenance = Maintenance {
         store,
         rejects: folder.rejects(),
+        sources: Sources::default(),
         accounts: Arc::new(accounts),
         cache: Arc::clone(&cache),
     };

@@ -92,7 +92,7 @@ async fn a_run_that_was_left_behind_is_taken_up_at_the_start() {
         use vitrine::clock::Clock;
         let clock = Clock::standing_at(crate::support::SOME_DAY);
         let store: std::sync::Arc<dyn vitrine::store::Store> = folder.store_at(clock);
-        let state = vitrine::import::source::Source::File(file.clone()).state().unwrap();
+        let state = vitrine::import::source::Source::File(file.clone()).state().await.unwrap();
         crate::contract_store::begin(&store, &state.uri, &state.etag).await;
     }
     let serving = Serving::start(folder.data.path());

@@ -10,7 +10,7 @@
 
 mod activity;
 mod admin;
-mod blobs;
+pub mod blobs;
 pub mod core;
 pub mod envelope;
 pub mod folder;
@@ -23,6 +23,7 @@ pub mod log;
 pub mod package;
 pub mod process;
 mod proxy;
+mod queue;
 mod redirects;
 mod returned;
 pub mod routes;
@@ -42,7 +43,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use self::blobs::Blobs;
+use self::blobs::{Account, Blobs};
 use self::core::Core;
 use self::invocation::Invocation;
 use self::keys::Keys;
@@ -50,6 +51,7 @@ use self::log::{Follower, PATIENCE};
 use self::package::{Package, Problem};
 use self::process::{Limits, State, Status, Worker};
 use self::routes::Routes;
+use crate::support::storage::Storage;
 
 /// What the host calls itself.
 pub const VERSION: &str = "4.1048.200.0";
@@ -63,8 +65,8 @@ pub struct HostOptions {
     pub settings: BTreeMap<String, String>,
     /// The storage account's folder, one folder a container in it; none is one of the host's.
     pub blobs: Option<PathBuf>,
-    /// The base of blobs' URLs.
-    pub account: String,
+    /// Where blobs are.
+    pub account: Account,
     pub keys: Keys,
     /// Instead of `functionTimeout`.
     pub function_timeout: Option<Duration>,
@@ -81,7 +83,7 @@ impl Default for HostOptions {
         Self {
             settings: BTreeMap::new(),
             blobs: None,
-            account: "https://account.blob.core.windows.net".to_owned(),
+            account: Account::Simulated(Storage::start()),
             keys: Keys::default(),
             function_timeout: None,
             error_window: Duration::from_mins(30),
@@ -162,6 +164,11 @@ impl Host {
         self.core.blobs.put(&format!("{CONTAINER}/{name}"), bytes.as_ref());
     }
 
+    /// Knows of a blob that another host's account has.
+    pub fn adopt(&self, name: &str, other: &Self) {
+        self.core.blobs.adopt(&format!("{CONTAINER}/{name}"), &other.core.blobs);
+    }
+
     /// Takes a blob away and tells nobody.
     pub fn delete(&self, name: &str) {
         self.core.blobs.delete(&format!("{CONTAINER}/{name}"));
@@ -177,6 +184,15 @@ impl Host {
     /// What was given up, in order.
     pub fn poison(&self) -> Vec<Value> {
         self.core.blobs.poison.all()
+    }
+
+    /// Hands a message to a queue's trigger, up to five times as the host does; gives all tries.
+    pub async fn send(&self, function: &str, message: &str) -> Vec<Invocation> {
+        let core = Arc::clone(&self.core);
+        let function = core.package.function(function).expect("the package has it").clone();
+        let message = message.to_owned();
+        let sent = async move { queue::deliver(&core, &function, &message).await };
+        tokio::spawn(sent).await.unwrap()
     }
 
     pub async fn fire_timer(&self, function: &str) -> Invocation {
@@ -250,7 +266,10 @@ impl Drop for Host {
     }
 }
 
-fn core_of(package: Package, options: HostOptions, own: &Path) -> Core {
+fn core_of(package: Package, mut options: HostOptions, own: &Path) -> Core {
+    for (name, value) in options.account.settings() {
+        options.settings.entry(name.to_owned()).or_insert(value);
+    }
     let host = &package.host;
     let function_timeout = options.function_timeout.or(host.function_timeout);
     let limits = Limits {
@@ -265,7 +284,7 @@ fn core_of(package: Package, options: HostOptions, own: &Path) -> Core {
         worker: Worker::start(&package, &options.settings, limits),
         blob_slots: package.functions.iter().map(|function| slots(&function.name)).collect(),
         invocations: log::Log::new(),
-        blobs: Blobs::new(options.blobs.unwrap_or_else(|| own.join("blobs")), &options.account),
+        blobs: Blobs::new(options.blobs.unwrap_or_else(|| own.join("blobs")), options.account),
         settings: options.settings,
         keys: options.keys,
         function_timeout,

@@ -3,6 +3,7 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -21,14 +22,17 @@ pub enum Says {
     Token(Duration),
     /// One that tells whose it is.
     TokenOf(&'static str, Duration),
+    /// This very token, which lasts so long.
+    This(&'static str, Duration),
     /// No, in these words.
     No(u16, &'static str),
 }
 
 /// The endpoint; serves until the process ends.
+#[derive(Debug)]
 pub struct Endpoint {
     pub url: String,
-    asked: Receiver<String>,
+    asked: Mutex<Receiver<String>>,
 }
 
 impl Endpoint {
@@ -38,12 +42,12 @@ impl Endpoint {
         let url = format!("http://{}/msi/token", listener.local_addr().unwrap());
         let (ask, asked) = channel();
         std::thread::spawn(move || serve(&listener, &says, &ask));
-        Self { url, asked }
+        Self { url, asked: Mutex::new(asked) }
     }
 
     /// The query of every request so far.
     pub fn requests(&self) -> Vec<String> {
-        self.asked.try_iter().collect()
+        self.asked.lock().unwrap().try_iter().collect()
     }
 }
 
@@ -90,6 +94,7 @@ fn answer(saying: Says, number: usize, query: &str) -> (u16, String) {
     match saying {
         Says::No(status, words) => (status, format!("{{\"message\":\"{words}\"}}")),
         Says::Token(lasts) => token(&format!("token-{number}"), lasts, query),
+        Says::This(text, lasts) => token(text, lasts, query),
         Says::TokenOf(owner, lasts) => token(&token_of(owner), lasts, query),
     }
 }

@@ -3,6 +3,8 @@
 
 pub mod apart;
 pub mod app;
+pub mod azurite;
+pub mod certificates;
 pub mod fake_handler;
 pub mod fault_proxy;
 pub mod files;
@@ -16,6 +18,7 @@ pub mod redis;
 pub mod routes;
 pub mod shop;
 pub mod sqlserver;
+pub mod storage;
 pub mod tds;
 pub mod twin;
 pub mod wire;
@@ -25,7 +28,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 use vitrine::clock::Clock;
-use vitrine::import::rejects::RejectsFolder;
+use vitrine::import::rejects::Rejects;
 use vitrine::import::source::Source;
 use vitrine::import::{ImportError, Options, Outcome, import};
 use vitrine::store::sqlite::folder::DataFolder;
@@ -56,8 +59,8 @@ impl TestFolder {
         Arc::new(SqliteStore::open(&self.data, Purpose::Loading, clock).unwrap())
     }
 
-    pub fn rejects(&self) -> RejectsFolder {
-        RejectsFolder::new(self.data.rejects())
+    pub fn rejects(&self) -> Rejects {
+        Rejects::Folder(self.data.rejects())
     }
 
     /// Writes a file to import beside the data folder.

@@ -9,11 +9,12 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 use tracing::subscriber::DefaultGuard;
 use uuid::Uuid;
 use vitrine::cache::redis::{Login, Patience, Prefix, RedisShared, Target};
+
+use super::certificates;
 
 /// How long a server may take to start on a machine that is busy.
 const STARTS_WITHIN: Duration = Duration::from_secs(20);
@@ -50,7 +51,7 @@ impl RedisServer {
     /// vouches for.
     pub fn start_with_tls() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        write_certificates(&dir);
+        certificates::write(&dir);
         let port = free_port();
         // Its folder becomes the current one before they are read, so whole paths.
         let path = |name: &str| dir.path().join(name).display().to_string();
@@ -237,22 +238,5 @@ pub fn free_port() -> u16 {
         if is_free && GIVEN.lock().unwrap().insert(port) {
             return port;
         }
-    }
-}
-
-/// An authority of the test's own, and what it says of the server.
-fn write_certificates(dir: &TempDir) {
-    let mut authority = CertificateParams::new([]).unwrap();
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let key = KeyPair::generate().unwrap();
-    let ca = authority.self_signed(&key).unwrap();
-    let issuer = Issuer::new(authority, key);
-    let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
-    let key = KeyPair::generate().unwrap();
-    let server = CertificateParams::new(names).unwrap().signed_by(&key, &issuer).unwrap();
-    for (name, text) in
-        [("ca.crt", ca.pem()), ("server.crt", server.pem()), ("server.key", key.serialize_pem())]
-    {
-        fs::write(dir.path().join(name), text).unwrap();
     }
 }

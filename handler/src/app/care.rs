@@ -15,7 +15,7 @@ use super::server::Opening;
 use crate::cache::Cache;
 use crate::http::stats::{self, LEAVE_WORD_EVERY};
 use crate::import::maintain::import_dropped;
-use crate::import::rejects::RejectsFolder;
+use crate::import::rejects::Rejects;
 use crate::import::watch::WatchedFolder;
 use crate::maintenance::Maintenance;
 use crate::store::sqlite::SqliteStore;
@@ -49,6 +49,7 @@ pub(super) async fn under_host(embedded: Embedded, cache: Arc<Cache>) {
 pub(super) async fn beside_server(
     opening: Opening,
     folder: DataFolder,
+    rejects: Rejects,
     cache: Arc<Cache>,
     maintenance: Option<Maintenance>,
 ) {
@@ -64,7 +65,7 @@ pub(super) async fn beside_server(
     let dropped = async {
         match DataFolder::make(folder.path()) {
             Ok(folder) => {
-                watch(store, folder.clone(), RejectsFolder::new(folder.rejects()), cache).await;
+                watch(store, folder, rejects, cache).await;
             }
             // A host may give the process no folder of its own.
             Err(e) => tracing::warn!("no folder is watched for files: {e}"),
@@ -177,12 +178,7 @@ pub(super) async fn of_word(app: App) {
     tokio::join!(words, audits);
 }
 
-async fn watch(
-    store: Arc<dyn Store>,
-    folder: DataFolder,
-    rejects: RejectsFolder,
-    cache: Arc<Cache>,
-) {
+async fn watch(store: Arc<dyn Store>, folder: DataFolder, rejects: Rejects, cache: Arc<Cache>) {
     let mut watched = WatchedFolder::new(&folder.imports());
     let mut postponed: Vec<(Instant, PathBuf)> = Vec::new();
     let mut was_readable = true;

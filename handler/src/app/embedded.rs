@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::import::rejects::RejectsFolder;
+use crate::import::rejects::Rejects;
 use crate::sample;
 use crate::store::late::LateStore;
 use crate::store::sqlite::folder::{DataFolder, ServingLock};
@@ -17,18 +17,17 @@ const TRY_EVERY: Duration = Duration::from_secs(2);
 pub(super) struct Embedded {
     pub(super) sqlite: Arc<SqliteStore>,
     pub(super) folder: DataFolder,
-    pub(super) rejects: RejectsFolder,
+    pub(super) rejects: Rejects,
     _serving: ServingLock,
 }
 
 impl Embedded {
     /// Makes the folder where it is missing, and opens its database.
-    pub(super) fn open(folder: &DataFolder) -> Result<Self, StoreError> {
+    pub(super) fn open(folder: &DataFolder, rejects: Rejects) -> Result<Self, StoreError> {
         let folder = DataFolder::make(folder.path())?;
         // Held before the database is opened: a load that leaves indexes out must see us.
         let serving = folder.lock_for_serving()?;
         let sqlite = Arc::new(SqliteStore::open(&folder, Purpose::Serving, Clock::System)?);
-        let rejects = RejectsFolder::new(folder.rejects());
         Ok(Self { sqlite, folder, rejects, _serving: serving })
     }
 
@@ -50,9 +49,13 @@ impl Embedded {
 }
 
 /// Opens the parts while the process serves, trying until it works.
-pub(super) async fn open_late(folder: DataFolder, late: Arc<LateStore>) -> Embedded {
+pub(super) async fn open_late(
+    folder: DataFolder,
+    rejects: Rejects,
+    late: Arc<LateStore>,
+) -> Embedded {
     loop {
-        match open_once(&folder).await {
+        match open_once(&folder, &rejects).await {
             Ok(embedded) => {
                 late.opened(embedded.store());
                 return embedded;
@@ -68,10 +71,10 @@ pub(super) async fn open_late(folder: DataFolder, late: Arc<LateStore>) -> Embed
     }
 }
 
-async fn open_once(folder: &DataFolder) -> Result<Embedded, StoreError> {
-    let folder = folder.clone();
+async fn open_once(folder: &DataFolder, rejects: &Rejects) -> Result<Embedded, StoreError> {
+    let (folder, rejects) = (folder.clone(), rejects.clone());
     // Another process that migrates may keep us waiting.
-    let opening = tokio::task::spawn_blocking(move || Embedded::open(&folder));
+    let opening = tokio::task::spawn_blocking(move || Embedded::open(&folder, rejects));
     let embedded = opening.await.map_err(|e| StoreError::Corrupt(e.into()))??;
     embedded.load_sample().await?;
     Ok(embedded)

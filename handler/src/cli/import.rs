@@ -11,8 +11,9 @@ use super::Failure;
 use crate::app::care::{AbortOnDrop, tell};
 use crate::app::database::{self, peek_categories};
 use crate::app::shared;
+use crate::blobs::Blobs;
 use crate::cache::Cache;
-use crate::import::rejects::RejectsFolder;
+use crate::import::rejects::Rejects;
 use crate::import::source::{Source, file_name};
 use crate::import::{Options, Outcome, Report, dry_run, import};
 use crate::settings::Settings;
@@ -48,7 +49,8 @@ pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), 
         let folder = DataFolder::make(&settings.data_dir)?;
         let store = database::open(&settings).await?;
         let (cache, _) = shared::cache_beside(&settings, &store);
-        Importer::Loading(store, RejectsFolder::new(folder.rejects()), cache)
+        let blobs = Blobs::of(&settings).map_err(Failure::new)?;
+        Importer::Loading(store, Rejects::at(folder.rejects(), blobs.as_ref()), cache)
     };
     let mut failed = 0;
     for file in &arguments.files {
@@ -67,7 +69,7 @@ pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), 
 }
 
 enum Importer {
-    Loading(Arc<dyn Store>, RejectsFolder, Arc<Cache>),
+    Loading(Arc<dyn Store>, Rejects, Arc<Cache>),
     Checking(Box<Settings>),
 }
 
@@ -87,7 +89,7 @@ impl Importer {
 async fn load(
     file: &Path,
     store: &Arc<dyn Store>,
-    rejects: &RejectsFolder,
+    rejects: &Rejects,
     cache: &Cache,
     arguments: &Arguments,
 ) -> Result<(), Failure> {
@@ -128,9 +130,8 @@ async fn check(file: &Path, settings: &Settings, arguments: &Arguments) -> Resul
         peek_categories(settings).await?.into_iter().map(|category| category.id).collect();
     let begin = Instant::now();
     let shown = Shown::begin(file);
-    let result = dry_run(&Source::File(file.to_owned()), known, &|now| {
-        shown.update(now);
-    });
+    let source = Source::File(file.to_owned());
+    let result = dry_run(&source, known, &|now| shown.update(now)).await;
     shown.end();
     let Report { counts, rejects } = result.map_err(Failure::new)?;
     for reject in &rejects {
@@ -160,9 +161,8 @@ fn print_counts(file: &Path, counts: &Counts, begin: Instant) {
     );
 }
 
-fn print_rejects_file(run: &Run, rejects: &RejectsFolder) {
+fn print_rejects_file(run: &Run, rejects: &Rejects) {
     if run.counts.rejected > 0 {
-        let file = rejects.file(run.id, file_name(&run.source));
-        println!("refused rows: {}", file.display());
+        println!("refused rows: {}", rejects.shown(run.id, file_name(&run.source)));
     }
 }

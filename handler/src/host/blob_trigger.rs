@@ -5,9 +5,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 use url::Url;
 
-use super::blob_place::BlobPlace;
 use super::envelope::{Blob, Content, Envelope};
 use super::{Failure, Functions, Success};
+use crate::blobs::BlobError;
+use crate::blobs::place::BlobPlace;
 use crate::import::source::Source;
 use crate::import::{DELIVERED, ImportError, Outcome, import};
 use crate::store::{Run, RunState};
@@ -15,14 +16,17 @@ use crate::store::{Run, RunState};
 /// How often a run that is held elsewhere is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Imports the blob. A file that will never do is a success: its run says why it failed, and
-/// the host need not deliver it again.
+/// Imports the blob that the envelope hands over, or names.
 pub(super) async fn run(functions: &Functions, envelope: &Envelope) -> Result<Success, Failure> {
-    let source = source(envelope.blob("blob"), &functions.imports)?;
+    deliver(functions, source(functions, envelope.blob("blob"))?).await
+}
+
+/// Imports an upload. A file that will never do is a success: its run says why it failed, and
+/// the host need not deliver it again.
+pub(super) async fn deliver(functions: &Functions, source: Source) -> Result<Success, Failure> {
     let patient_until = Instant::now() + functions.patience;
     loop {
-        let Functions { store, rejects, cache, .. } = functions;
-        match import(store, rejects, source.clone(), DELIVERED, &|_| cache.nudge()).await {
+        match import_in_turn(functions, source.clone()).await {
             Ok(Outcome::Done(run)) => return Ok(said(&run, "is imported")),
             Ok(Outcome::DoneBefore(run)) => {
                 let what = match run.state {
@@ -55,6 +59,12 @@ pub(super) async fn run(functions: &Functions, envelope: &Envelope) -> Result<Su
     }
 }
 
+async fn import_in_turn(functions: &Functions, source: Source) -> Result<Outcome, ImportError> {
+    let Functions { store, rejects, cache, at_work, .. } = functions;
+    let _turn = at_work.acquire().await.expect("the semaphore is never closed");
+    import(store, rejects, source, DELIVERED, &|_| cache.nudge()).await
+}
+
 fn said(run: &Run, what: &str) -> Success {
     let counts = &run.counts;
     Success::saying(format!(
@@ -64,27 +74,34 @@ fn said(run: &Run, what: &str) -> Success {
 }
 
 /// Where the rows come from. Only blobs of the one container are ever imported.
-fn source(blob: Blob, imports: &BlobPlace) -> Result<Source, Failure> {
-    let refuse = |reason: String| Err(Failure::Source(reason));
+fn source(functions: &Functions, blob: Blob) -> Result<Source, Failure> {
     let Some(uri) = blob.uri else {
-        return refuse("the envelope names no blob: it has no `Uri`".to_owned());
+        let reason = "the envelope names no blob: it has no `Uri`";
+        return Err(Failure::Source(reason.to_owned()));
     };
-    if !imports.has(&uri) {
-        // Not the address: it may hold a password.
-        let BlobPlace { service, container, .. } = imports;
-        let service = service.as_ref().map(Url::as_str);
-        tracing::error!(service, container, "a blob that lies elsewhere was handed over");
-        return refuse(format!(
-            "the blob does not lie in the container `{container}` of our account"
-        ));
-    }
     match blob.content {
-        Content::Here(content) => {
+        Content::Here(content) if functions.imports.has(&uri) => {
             Ok(Source::Bytes { uri, etag: blob.etag, modified: blob.modified, content })
         }
-        Content::Elsewhere => refuse(
-            "the envelope does not hold the blob's content, and this version reads no blobs"
-                .to_owned(),
-        ),
+        Content::Here(_) => {
+            Err(refused(functions, &BlobError::Elsewhere(functions.imports.container.clone())))
+        }
+        Content::Elsewhere => named(functions, &uri),
     }
+}
+
+/// A blob by its address alone.
+pub(super) fn named(functions: &Functions, uri: &str) -> Result<Source, Failure> {
+    let blobs = functions.maintenance.sources.blobs.as_ref().ok_or(BlobError::NoAccount);
+    let blob = blobs.and_then(|blobs| blobs.blob(uri));
+    blob.map(Source::Blob).map_err(|e| refused(functions, &e))
+}
+
+/// Somebody hands over what is none of our business.
+fn refused(functions: &Functions, error: &BlobError) -> Failure {
+    // Not the address: it may hold a password.
+    let BlobPlace { service, container, .. } = &functions.imports;
+    let service = service.as_ref().map(Url::as_str);
+    tracing::error!(service, container, "a blob that is not to be read was handed over: {error}");
+    Failure::Source(error.to_string())
 }

@@ -95,6 +95,11 @@ impl Envelope {
         }
     }
 
+    /// A message that is a JSON object, by the name of its binding.
+    pub fn item(&self, binding: &str) -> Option<Map<String, Value>> {
+        get(&self.data, binding).cloned().and_then(object)
+    }
+
     /// Whether a long text was left out.
     pub fn is_shortened(&self) -> bool {
         self.is_shortened

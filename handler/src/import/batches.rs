@@ -6,7 +6,8 @@ use std::io;
 use super::Stop;
 use super::records::{DIGESTED_BYTES, Met, RECORD_BYTES_MAX, Records};
 use super::rows::{Layout, Row};
-use super::source::Text;
+use super::source::{SourceError, Text};
+use crate::blobs::BlobError;
 use crate::catalog::{Asin, Category, CategoryId, Invalid, Product};
 use crate::store::{Batch, Checkpoint, Reject, Rows};
 
@@ -64,7 +65,10 @@ pub(super) struct Fault {
 
 impl Fault {
     /// A truncated or damaged stream stays so; other faults of reading may pass.
-    pub(super) fn into_stop(self) -> Stop {
+    pub(super) fn into_stop(self, uri: &str) -> Stop {
+        if let Some(blob) = self.error.get_ref().and_then(|e| e.downcast_ref::<BlobError>()) {
+            return SourceError::of_blob(uri, blob.clone()).into_stop();
+        }
         match self.error.kind() {
             io::ErrorKind::UnexpectedEof
             | io::ErrorKind::InvalidData

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::rejects::RejectsFolder;
-use super::source::Source;
+use super::rejects::Rejects;
+use super::source::{Source, Sources, is_of_content};
 use super::{DELIVERED, ImportError, Outcome, Watcher, import};
 use crate::store::{Claim, Claimed, End, HowStarted, Run, Store, StoreError};
 
@@ -12,7 +12,7 @@ use crate::store::{Claim, Claimed, End, HowStarted, Run, Store, StoreError};
 /// if it is to be tried again: something was away, and no run remembers the file.
 pub async fn import_dropped(
     store: &Arc<dyn Store>,
-    rejects: &RejectsFolder,
+    rejects: &Rejects,
     path: PathBuf,
     watcher: &Watcher<'_>,
 ) -> bool {
@@ -27,12 +27,13 @@ pub async fn import_dropped(
 /// what nobody needs any more.
 pub async fn maintain(
     store: &Arc<dyn Store>,
-    rejects: &RejectsFolder,
+    rejects: &Rejects,
+    sources: &Sources,
     watcher: &Watcher<'_>,
 ) -> Result<(), StoreError> {
     store.repair().await?;
     for run in store.abandoned_runs().await? {
-        take_up(store, rejects, run, watcher).await?;
+        take_up(store, rejects, sources, run, watcher).await?;
     }
     let pruned = store.prune().await?;
     if pruned > 0 {
@@ -45,18 +46,28 @@ pub async fn maintain(
 /// nobody has asked for that one, and the run fails with this as its reason.
 async fn take_up(
     store: &Arc<dyn Store>,
-    rejects: &RejectsFolder,
+    rejects: &Rejects,
+    sources: &Sources,
     run: Run,
     watcher: &Watcher<'_>,
 ) -> Result<(), StoreError> {
-    let Some(source) = Source::of(&run.source) else {
+    let Some(source) = sources.find(&run.source) else {
         // It came within an envelope and is at hand only when it is delivered again.
         tracing::debug!(import.id = run.id.0, "a run waits for its source");
         return Ok(());
     };
-    let gone = match source.state() {
+    if is_of_content(&run.etag) {
+        // Its state was never told, so what lies there cannot be held against it.
+        tracing::debug!(import.id = run.id.0, "a run waits for its source to be delivered again");
+        return Ok(());
+    }
+    let gone = match source.state().await {
         Ok(state) if state.etag == run.etag => None,
         Ok(_) => Some("the file has changed since the run began".to_owned()),
+        Err(e) if e.may_pass() => {
+            tracing::warn!(import.id = run.id.0, "a run that was left behind waits: {e}");
+            return Ok(());
+        }
         Err(e) => Some(e.to_string()),
     };
     match gone {

@@ -14,12 +14,16 @@ use sha2::{Digest as _, Sha256};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::Stop;
+use crate::blobs::reader::BlobReader;
+use crate::blobs::{Blob, BlobError, Blobs};
 use crate::sample;
 
 /// How much of a file's beginning goes into its state.
 const DIGESTED_BYTES: usize = 64 * 1_024;
 /// Read at once from the disk.
 const READ_BYTES: usize = 256 * 1_024;
+/// What the state of content without one begins with.
+const DIGEST: &str = "sha256-";
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// Something that can be imported.
@@ -38,6 +42,24 @@ pub enum Source {
         /// The bytes.
         content: Bytes,
     },
+    /// A blob, read from where it lies.
+    Blob(Blob),
+}
+
+/// Finds sources again by their names.
+#[derive(Clone, Default)]
+pub struct Sources {
+    /// The account of uploads, if one is named.
+    pub blobs: Option<Arc<Blobs>>,
+}
+
+impl Sources {
+    /// The source of an earlier run; `None` if it cannot be read any more by its name alone.
+    pub fn find(&self, uri: &str) -> Option<Source> {
+        sample::source(uri)
+            .or_else(|| Path::new(uri).is_absolute().then(|| Source::File(uri.into())))
+            .or_else(|| self.blobs.as_ref()?.blob(uri).ok().map(Source::Blob))
+    }
 }
 
 /// One state of a source: another `etag` as soon as its content may be another.
@@ -71,18 +93,42 @@ pub enum SourceError {
     /// It is another file by now.
     #[error("{0} has changed while it was read: what was read is kept, import it again")]
     Changed(String),
+    /// A blob cannot be read.
+    #[error("{0}: {1}")]
+    Blob(String, #[source] BlobError),
 }
 
 impl SourceError {
     /// Whether the same may work later, with nothing else done about it.
     pub(super) fn may_pass(&self) -> bool {
-        matches!(self, Self::Io(_, e) if e.kind() != io::ErrorKind::NotFound)
+        match self {
+            Self::Io(_, e) => e.kind() != io::ErrorKind::NotFound,
+            Self::Blob(_, e) => e.may_pass(),
+            _ => false,
+        }
+    }
+
+    /// The fault of a reader of this source: a blob's are told within an [`io::Error`].
+    fn of_reader(uri: &str, error: io::Error) -> Self {
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<BlobError>()) {
+            Some(blob) => Self::of_blob(uri, blob.clone()),
+            None => Self::Io(uri.into(), error),
+        }
+    }
+
+    pub(super) fn of_blob(uri: &str, error: BlobError) -> Self {
+        match error {
+            BlobError::Overwritten => Self::Changed(uri.to_owned()),
+            error => Self::Blob(uri.to_owned(), error),
+        }
     }
 
     pub(super) fn into_stop(self) -> Stop {
         match self {
-            Self::Io(..) => Stop::ForNow(self.to_string()),
-            Self::NotAFile(_) | Self::NotText(_) | Self::Changed(_) => {
+            Self::Io(..) | Self::Blob(_, BlobError::Away(_) | BlobError::Denied(_)) => {
+                Stop::ForNow(self.to_string())
+            }
+            Self::NotAFile(_) | Self::NotText(_) | Self::Changed(_) | Self::Blob(..) => {
                 Stop::ForGood(self.to_string())
             }
         }
@@ -90,23 +136,30 @@ impl SourceError {
 }
 
 impl Source {
-    /// The source of an earlier run; `None` if it cannot be read any more by its name alone.
-    pub fn of(uri: &str) -> Option<Self> {
-        sample::source(uri).or_else(|| Path::new(uri).is_absolute().then(|| Self::File(uri.into())))
-    }
-
     /// What stands for it in the run table, but for a file's absolute path.
     pub fn uri(&self) -> &str {
         match self {
             Self::File(path) => path.to_str().unwrap_or_default(),
             Self::Bytes { uri, .. } => uri,
+            Self::Blob(blob) => blob.uri(),
         }
     }
 
     /// What the source is in this moment.
-    pub fn state(&self) -> Result<SourceState, SourceError> {
+    pub async fn state(&self) -> Result<SourceState, SourceError> {
         match self {
             Self::File(path) => file_state(path).map_err(|e| e.of(path)),
+            Self::Blob(blob) => {
+                let state = blob.state().await;
+                let state = state.map_err(|e| SourceError::Blob(blob.uri().to_owned(), e))?;
+                Ok(SourceState {
+                    uri: blob.uri().to_owned(),
+                    name: blob.name(),
+                    etag: state.etag,
+                    modified: state.modified,
+                    size: state.size,
+                })
+            }
             Self::Bytes { uri, etag, modified, content } => Ok(SourceState {
                 uri: uri.clone(),
                 name: file_name(uri).to_owned(),
@@ -117,26 +170,40 @@ impl Source {
         }
     }
 
-    /// The decompressed text from `offset` on. A plain file is sought in; gzip has to be
-    /// inflated from its start, and what comes before `offset` is thrown away unparsed.
-    pub fn open(&self, state: &SourceState, offset: u64) -> Result<Text, SourceError> {
-        let stored_bytes = StoredBytes::default();
+    /// The decompressed text from `offset` on, read by a thread that may wait. A plain file is
+    /// sought in; gzip has to be inflated from its start, and what comes before `offset` is
+    /// thrown away unparsed. What is read of the stored form is counted in `stored_bytes`.
+    pub(super) fn open(
+        &self,
+        state: &SourceState,
+        offset: u64,
+        stored_bytes: &StoredBytes,
+    ) -> Result<Text, SourceError> {
+        let count = stored_bytes.clone();
         let opened: io::Result<Box<dyn Read + Send>> = match self {
             Self::File(path) => {
-                File::open(path).and_then(|file| inflated_from(file, offset, stored_bytes.clone()))
+                File::open(path).and_then(|file| inflated_from(file, offset, count))
             }
             Self::Bytes { content, .. } => {
-                inflated_from(Cursor::new(content.clone()), offset, stored_bytes.clone())
+                inflated_from(Cursor::new(content.clone()), offset, count)
+            }
+            Self::Blob(blob) => {
+                let reader = BlobReader::new(blob.clone(), &state.etag, state.size);
+                inflated_from(reader, offset, count)
             }
         };
-        let path = Path::new(&state.uri);
-        let reader = opened.map_err(|e| SourceError::Io(path.to_owned(), e))?;
-        Ok(Text { reader, stored_bytes, offset })
+        let reader = opened.map_err(|e| SourceError::of_reader(&state.uri, e))?;
+        Ok(Text { reader, offset })
     }
 
     /// Fails if the source is no longer what it was when `state` was taken.
     pub fn is_unchanged(&self, state: &SourceState) -> Result<(), SourceError> {
-        if self.state()? == *state { Ok(()) } else { Err(SourceError::Changed(state.uri.clone())) }
+        let is_same = match self {
+            Self::File(path) => file_state(path).map_err(|e| e.of(path))? == *state,
+            // The one cannot change, and the other's reader has seen to it.
+            Self::Bytes { .. } | Self::Blob(_) => true,
+        };
+        if is_same { Ok(()) } else { Err(SourceError::Changed(state.uri.clone())) }
     }
 }
 
@@ -144,7 +211,7 @@ impl Source {
 /// The moment is part of it where it is known: a content that comes back after another one is
 /// a new state.
 fn digest(content: &[u8], modified: Option<i64>) -> String {
-    let mut text = String::from("sha256-");
+    let mut text = String::from(DIGEST);
     for byte in Sha256::digest(content) {
         // Writing into a String cannot fail, here and below.
         let _ = write!(text, "{byte:02x}");
@@ -155,6 +222,11 @@ fn digest(content: &[u8], modified: Option<i64>) -> String {
     text
 }
 
+/// Whether a state is the digest of content that came without one.
+pub(super) fn is_of_content(etag: &str) -> bool {
+    etag.starts_with(DIGEST)
+}
+
 /// The last part of a path or a URI.
 pub fn file_name(uri: &str) -> &str {
     uri.rsplit([':', '/']).next().unwrap_or(uri)
@@ -163,15 +235,8 @@ pub fn file_name(uri: &str) -> &str {
 /// The decompressed text of a source.
 pub struct Text {
     reader: Box<dyn Read + Send>,
-    stored_bytes: StoredBytes,
     /// Where in the whole text the first byte lies.
     pub(super) offset: u64,
-}
-
-impl Text {
-    pub(super) fn stored_bytes(&self) -> StoredBytes {
-        self.stored_bytes.clone()
-    }
 }
 
 impl Read for Text {

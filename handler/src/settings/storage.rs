@@ -1,24 +1,58 @@
 //! Settings of the storage that imports come from.
 
+use secrecy::SecretString;
 use url::Url;
 
 use super::{BadSetting, bad, container};
-use crate::host::blob_place::BlobPlace;
+use crate::blobs::place::BlobPlace;
+
+/// The storage account that imports come from and refused rows go to.
+#[derive(Debug, Clone)]
+pub struct Storage {
+    /// Where imports must lie.
+    pub place: BlobPlace,
+    /// A token for an emulator, without its question mark; the process's identity without it.
+    pub sas: Option<SecretString>,
+    /// The user-assigned identity of this connection, if not that of everything.
+    pub client_id: Option<String>,
+}
 
 type Given<'a> = dyn Fn(&str) -> Option<&'a str> + 'a;
 
 const ACCOUNT: &str = "IMPORT_STORAGE__accountName";
 const SERVICE: &str = "IMPORT_STORAGE__blobServiceUri";
+const CLIENT: &str = "IMPORT_STORAGE__clientId";
+const SAS: &str = "IMPORT_STORAGE_SAS";
 
-/// Where blobs must lie. The rest of the connection is the host's own.
-pub(super) fn read(given: &Given<'_>, production: bool) -> Result<BlobPlace, BadSetting> {
+/// The rest of the connection is the host's own.
+pub(super) fn read(given: &Given<'_>, production: bool) -> Result<Storage, BadSetting> {
     let container = container(given("IMPORT_CONTAINER").unwrap_or("imports"))?;
     let service = match (given(SERVICE), given(ACCOUNT)) {
         (Some(service), _) => Some(service_at(service)?),
         (None, Some(account)) => Some(service_of(account)?),
         (None, None) => None,
     };
-    Ok(BlobPlace { service, container, allows_emulator: !production })
+    let sas = given(SAS).map(|token| token.trim().trim_start_matches('?'));
+    if sas.is_some() && service.is_none() {
+        return Err(bad(
+            SAS,
+            "is a token for an account that IMPORT_STORAGE__blobServiceUri names",
+        ));
+    }
+    if sas.is_some_and(|token| !is_token(token)) {
+        return Err(bad(SAS, "must be a token such as sv=…&sig=…"));
+    }
+    Ok(Storage {
+        place: BlobPlace { service, container, allows_emulator: !production },
+        sas: sas.map(SecretString::from),
+        client_id: given(CLIENT).map(str::to_owned),
+    })
+}
+
+/// A query that signs.
+fn is_token(text: &str) -> bool {
+    text.split('&').any(|pair| pair.starts_with("sig="))
+        && !text.contains(|c: char| c == '#' || c.is_whitespace() || c.is_control())
 }
 
 fn service_of(account: &str) -> Result<Url, BadSetting> {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::{extend, host_json, http, open_host, open_package, package_of, replying};
 use crate::support::fake_handler::{EXIT, GATE, HOME, Reply};
+use crate::support::host::blobs::Account;
 use crate::support::host::invocation::Outcome;
 use crate::support::host::log::until_true;
 use crate::support::host::process::State;
@@ -35,7 +36,11 @@ fn is_running(pid: u32) -> bool {
 
 #[tokio::test]
 async fn the_handler_gets_five_variables_on_top_of_the_app_settings_and_nothing_else() {
-    let (folder, host) = open_host(HostOptions::default().with("COLOUR", "blue")).await;
+    let (folder, host) = {
+        let account = Account::Elsewhere("https://account.blob.core.windows.net".to_owned());
+        let options = HostOptions { account, ..HostOptions::default() };
+        open_host(options.with("COLOUR", "blue")).await
+    };
     let told: Value = host.get("/environment").await.json().await.unwrap();
     let variables = &told["variables"];
     let root = folder.path().to_str().unwrap();

@@ -9,7 +9,7 @@ use super::core::Core;
 use super::function::{Function, Level};
 use super::package::member;
 use super::wire::{self, Body, bare};
-use super::{blobs, keys, process, timer};
+use super::{blobs, keys, process, queue, timer};
 
 pub async fn answer(core: Arc<Core>, request: Request<Body>) -> Response<Body> {
     let path = request.uri().path().trim_matches('/').to_owned();
@@ -60,6 +60,8 @@ async fn run(core: Arc<Core>, name: &str, request: Request<Body>) -> Response<Bo
     let input = member(&body, "input").as_str().unwrap_or("").to_owned();
     if function.is_triggered_by("blobTrigger") {
         tokio::spawn(async move { blobs::run(&core, &function, &input).await });
+    } else if function.is_triggered_by("queueTrigger") {
+        tokio::spawn(async move { queue::run(&core, &function, &input, 1).await });
     } else if function.is_triggered_by("timerTrigger") {
         tokio::spawn(async move { timer::fire(&core, &function).await });
     } else {

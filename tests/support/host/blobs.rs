@@ -1,4 +1,5 @@
-//! A storage account in a folder, and the blob trigger: told of a blob, tried again, given up.
+//! A storage account, and the blob trigger: told of a blob, tried again, given up. The host keeps
+//! the blobs in a folder; the handler reads them from where the account serves them.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -16,6 +17,8 @@ use super::function::{BlobMode, Function};
 use super::invocation::{Invocation, Outcome, Recording};
 use super::log::Log;
 use super::time_span::iso;
+use crate::support::azurite::Azurite;
+use crate::support::storage::{SAS, Storage};
 
 /// Where messages go that were tried often enough.
 pub const POISON: &str = "webjobs-blobtrigger-poison";
@@ -28,13 +31,46 @@ const NOT_IN_A_NAME: &AsciiSet =
 pub struct Blobs {
     /// One folder a container.
     folder: PathBuf,
-    /// The base of blobs' URLs.
-    account: String,
+    /// Where the handler reads them.
+    pub account: Account,
     pub poison: Arc<Log<Value>>,
     etags: Mutex<HashMap<String, String>>,
     /// What the polling source has handed on already: function, path, `ETag`.
     receipts: Mutex<HashSet<(String, String, String)>>,
     uploads: AtomicUsize,
+}
+
+/// An account of blobs.
+#[derive(Debug, Clone)]
+pub enum Account {
+    /// One that nobody can ask.
+    Elsewhere(String),
+    Simulated(Storage),
+    Azurite(Arc<Azurite>),
+}
+
+impl Account {
+    pub fn url(&self) -> &str {
+        match self {
+            Self::Elsewhere(url) => url.trim_end_matches('/'),
+            Self::Simulated(storage) => &storage.url,
+            Self::Azurite(azurite) => &azurite.url,
+        }
+    }
+
+    /// What the handler must be told of it.
+    pub fn settings(&self) -> Vec<(&str, String)> {
+        let service = ("IMPORT_STORAGE__blobServiceUri", self.url().to_owned());
+        match self {
+            Self::Elsewhere(_) => Vec::new(),
+            Self::Simulated(_) => vec![service, ("IMPORT_STORAGE_SAS", SAS.to_owned())],
+            Self::Azurite(azurite) => {
+                let mut settings = azurite.identity();
+                settings.push(service);
+                settings
+            }
+        }
+    }
 }
 
 /// A message of the trigger's queue.
@@ -46,11 +82,11 @@ struct Message {
 }
 
 impl Blobs {
-    pub fn new(folder: PathBuf, account: &str) -> Self {
+    pub fn new(folder: PathBuf, account: Account) -> Self {
         std::fs::create_dir_all(&folder).unwrap();
         Self {
             folder,
-            account: account.trim_end_matches('/').to_owned(),
+            account,
             poison: Log::new(),
             etags: Mutex::default(),
             receipts: Mutex::default(),
@@ -65,12 +101,33 @@ impl Blobs {
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(&aside, bytes).unwrap();
         std::fs::rename(aside, file).unwrap();
-        let etag = format!("\"0x8DE{number:013X}\"");
+        let etag = match &self.account {
+            Account::Elsewhere(_) => format!("\"0x8DE{number:013X}\""),
+            Account::Simulated(storage) => {
+                let etag = format!("\"0x8DE{number:013X}\"");
+                storage.put_as(path, bytes, &etag);
+                etag
+            }
+            Account::Azurite(azurite) => azurite.put(path, bytes),
+        };
+        self.etags.lock().unwrap().insert(path.to_owned(), etag);
+    }
+
+    pub fn adopt(&self, path: &str, other: &Self) {
+        let file = self.folder.join(path);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::copy(other.folder.join(path), file).unwrap();
+        let etag = other.etag(path).unwrap();
         self.etags.lock().unwrap().insert(path.to_owned(), etag);
     }
 
     pub fn delete(&self, path: &str) {
         std::fs::remove_file(self.folder.join(path)).unwrap();
+        match &self.account {
+            Account::Elsewhere(_) => {}
+            Account::Simulated(storage) => storage.delete(path),
+            Account::Azurite(azurite) => azurite.delete(path),
+        }
         self.etags.lock().unwrap().remove(path);
     }
 
@@ -115,7 +172,7 @@ impl Blobs {
             Datum::Text(text) => text.clone(),
             _ => String::new(),
         };
-        let uri = format!("{}/{}", self.account, utf8_percent_encode(path, NOT_IN_A_NAME));
+        let uri = format!("{}/{}", self.account.url(), utf8_percent_encode(path, NOT_IN_A_NAME));
         let properties = json!({
             "ContentLength": properties.len(),
             "ContentType": "application/octet-stream",

@@ -1,0 +1,299 @@
+//! Blob Storage: the one account that the operator named. Uploads are read from it in ranges,
+//! refused rows are written to it, and nothing else of it, or of any other, is touched.
+
+pub mod place;
+pub mod reader;
+mod trials;
+mod upload;
+
+use std::error::Error as _;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
+use azure_core::error::ErrorKind;
+use azure_core::http::{ClientOptions, Etag, RetryOptions, StatusCode, Transport, Url};
+use azure_storage_blob::models::{
+    BlobClientDownloadOptions, BlobClientGetPropertiesOptions, BlobClientGetPropertiesResultHeaders,
+};
+use azure_storage_blob::{
+    BlobClient, BlobClientOptions, BlobContainerClient, BlobContainerClientOptions,
+};
+use bytes::Bytes;
+use percent_encoding::percent_decode_str;
+use reqwest::redirect::Policy;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::credentials::Credentials;
+use crate::settings::{Settings, Storage};
+use place::BlobPlace;
+use trials::tried;
+
+/// An account that does not take a connection by then is away.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest silence in the middle of an answer.
+const READ_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The account, its container of imports and its container of refused rows.
+pub struct Blobs {
+    place: BlobPlace,
+    service: Url,
+    sas: Option<SecretString>,
+    identity: Option<Arc<dyn TokenCredential>>,
+    transport: Transport,
+}
+
+/// A blob of the container of imports, in whatever state it is.
+#[derive(Clone)]
+pub struct Blob {
+    uri: Arc<str>,
+    client: Arc<BlobClient>,
+}
+
+/// What a blob is in this moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlobState {
+    /// Its state, without quotes.
+    pub etag: String,
+    /// When it was written, µs since 1970.
+    pub modified: Option<i64>,
+    /// Its size as stored, in bytes.
+    pub size: u64,
+}
+
+/// Why a blob cannot be read or written. One line; no address of any other account, no token.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BlobError {
+    /// No account is named.
+    #[error("no account is named (IMPORT_STORAGE__accountName), so no blob is read by its address")]
+    NoAccount,
+    /// It is not in the container of imports of the named account.
+    #[error("the blob does not lie in the container `{0}` of our account")]
+    Elsewhere(String),
+    /// There is no such blob, or no such container.
+    #[error("the blob is not there (any more)")]
+    Gone,
+    /// It has been overwritten since its state was taken.
+    #[error("the blob has been overwritten")]
+    Overwritten,
+    /// The account refuses us.
+    #[error("the account lets us not read or write there: {0}")]
+    Denied(String),
+    /// The account, or the way to it, is away.
+    #[error("the account cannot be reached: {0}")]
+    Away(String),
+    /// It says what makes no sense, or what trying again does not change.
+    #[error("the account answers what is not expected: {0}")]
+    Odd(String),
+}
+
+impl BlobError {
+    /// Whether the same may work in a moment, with nothing else done about it.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Away(_))
+    }
+}
+
+/// Why the account cannot be worked with at all.
+#[derive(Debug, thiserror::Error)]
+#[error("IMPORT_STORAGE: {0}")]
+pub struct Unusable(String);
+
+impl Blobs {
+    /// The account of the settings, if they name one. Nothing is asked yet.
+    pub fn of(settings: &Settings) -> Result<Option<Arc<Self>>, Unusable> {
+        let Storage { place, sas, client_id } = &settings.storage;
+        let Some(service) = place.service.clone() else { return Ok(None) };
+        let identity = match (sas, service.scheme()) {
+            (Some(_), _) => None,
+            (None, "https") => {
+                let client_id = client_id.as_deref().or(settings.client_id.as_deref());
+                let credentials = Credentials::managed_identity(client_id)
+                    .map_err(|e| Unusable(e.to_string()))?;
+                Some(Arc::new(Identity(credentials)) as Arc<dyn TokenCredential>)
+            }
+            // A token in the clear is anybody's.
+            _ => return Err(Unusable("an identity goes by https only; name a SAS".to_owned())),
+        };
+        let client = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(READ_TIMEOUT)
+            // What it sends elsewhere would be followed with our token.
+            .redirect(Policy::none())
+            .build()
+            .map_err(|e| Unusable(e.to_string()))?;
+        let transport = Transport::new(Arc::new(client));
+        Ok(Some(Arc::new(Self {
+            place: place.clone(),
+            service,
+            sas: sas.clone(),
+            identity,
+            transport,
+        })))
+    }
+
+    /// A blob by its address, which must be one of the container of imports.
+    pub fn blob(&self, uri: &str) -> Result<Blob, BlobError> {
+        let elsewhere = || BlobError::Elsewhere(self.place.container.clone());
+        if !self.place.has(uri) {
+            return Err(elsewhere());
+        }
+        let url = self.signed(uri.parse().map_err(|_| elsewhere())?);
+        let client = BlobClient::new(url, self.identity.clone(), Some(self.options()));
+        let client = Arc::new(client.map_err(|e| fault(&e))?);
+        Ok(Blob { uri: uri.into(), client })
+    }
+
+    /// Whether the container of imports is there and may be read; its name.
+    pub async fn probe(&self) -> Result<&str, BlobError> {
+        let name = &self.place.container;
+        let container = self.container(name)?;
+        tried(|| async { container.get_properties(None).await.map(drop) }).await?;
+        Ok(name)
+    }
+
+    fn container(&self, name: &str) -> Result<BlobContainerClient, BlobError> {
+        let mut url = self.service.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().push(name);
+        }
+        let BlobClientOptions { client_options, .. } = self.options();
+        let options = BlobContainerClientOptions { client_options, ..Default::default() };
+        BlobContainerClient::new(self.signed(url), self.identity.clone(), Some(options))
+            .map_err(|e| fault(&e))
+    }
+
+    fn options(&self) -> BlobClientOptions {
+        let client_options = ClientOptions {
+            transport: Some(self.transport.clone()),
+            // The client's own goes on for minutes and not within a body: see `trials`.
+            retry: RetryOptions::none(),
+            ..ClientOptions::default()
+        };
+        BlobClientOptions { client_options, ..BlobClientOptions::default() }
+    }
+
+    fn signed(&self, mut url: Url) -> Url {
+        url.set_query(self.sas.as_ref().map(ExposeSecret::expose_secret));
+        url
+    }
+}
+
+impl Blob {
+    /// Its address, as it was given.
+    pub fn uri(&self) -> &str {
+        &self.uri
+    }
+
+    /// The last part of its name, without escapes.
+    pub fn name(&self) -> String {
+        let last = self.uri.rsplit('/').next().unwrap_or_default();
+        percent_decode_str(last).decode_utf8_lossy().into_owned()
+    }
+
+    /// What it is in this moment.
+    pub async fn state(&self) -> Result<BlobState, BlobError> {
+        let answer = tried(|| {
+            let options = BlobClientGetPropertiesOptions::default();
+            self.client.get_properties(Some(options))
+        })
+        .await?;
+        let odd = |what: &str| BlobError::Odd(format!("its properties have no {what}"));
+        let etag = answer.etag().ok().flatten().ok_or_else(|| odd("ETag"))?;
+        let size = answer.content_length().ok().flatten().ok_or_else(|| odd("length"))?;
+        let modified = answer.last_modified().ok().flatten();
+        Ok(BlobState {
+            etag: etag.as_ref().trim_start_matches("W/").trim_matches('"').to_owned(),
+            modified: modified.and_then(|at| i64::try_from(at.unix_timestamp_nanos() / 1_000).ok()),
+            size,
+        })
+    }
+
+    /// Bytes of this state of it, all of them.
+    async fn read(&self, etag: &str, range: Range<u64>) -> Result<Bytes, BlobError> {
+        let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+        let Some(whole) = std::num::NonZero::new(length) else { return Ok(Bytes::new()) };
+        let bytes = tried(|| async {
+            let mut buffer = vec![0; length];
+            let options = BlobClientDownloadOptions {
+                if_match: Some(Etag::from(format!("\"{etag}\""))),
+                range: Some(range.clone().into()),
+                // One request: a range is a part already.
+                parallel: Some(std::num::NonZero::<usize>::MIN),
+                partition_size: Some(whole),
+                ..BlobClientDownloadOptions::default()
+            };
+            let read = self.client.download_into(&mut buffer, Some(options)).await?.len;
+            buffer.truncate(read);
+            Ok(Bytes::from(buffer))
+        })
+        .await?;
+        if bytes.len() < length {
+            return Err(BlobError::Away("a range ended too early".to_owned()));
+        }
+        Ok(bytes)
+    }
+}
+
+impl std::fmt::Debug for Blob {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Blob").field(&self.uri).finish()
+    }
+}
+
+/// The process's identity as the client asks for it.
+#[derive(Debug)]
+struct Identity(Credentials);
+
+#[async_trait::async_trait]
+impl TokenCredential for Identity {
+    async fn get_token(
+        &self,
+        scopes: &[&str],
+        _: Option<TokenRequestOptions<'_>>,
+    ) -> azure_core::Result<AccessToken> {
+        let scope = scopes.first().copied().unwrap_or_default();
+        let token = self.0.token(scope).await.map_err(|e| {
+            azure_core::Error::with_error(ErrorKind::Credential, e, "there is no token")
+        })?;
+        let ends = azure_core::time::OffsetDateTime::now_utc() + token.lasts;
+        Ok(AccessToken::new(token.secret.expose_secret().to_owned(), ends))
+    }
+}
+
+/// What an error of the client means. Its own text may have the address with its token in it,
+/// so that nothing but codes and the last cause is told on.
+fn fault(error: &azure_core::Error) -> BlobError {
+    let ErrorKind::HttpResponse { status, error_code, .. } = error.kind() else {
+        let cause = last_cause(error);
+        return match error.kind() {
+            ErrorKind::Connection | ErrorKind::Io => BlobError::Away(cause),
+            ErrorKind::Credential => BlobError::Denied(cause),
+            _ => BlobError::Odd(cause),
+        };
+    };
+    let code = error_code.as_deref().unwrap_or("without a code");
+    let told = format!("{}, {code}", u16::from(*status));
+    match status {
+        StatusCode::NotFound => BlobError::Gone,
+        StatusCode::PreconditionFailed => BlobError::Overwritten,
+        StatusCode::Unauthorized | StatusCode::Forbidden => BlobError::Denied(told),
+        StatusCode::RequestTimeout | StatusCode::TooManyRequests => BlobError::Away(told),
+        status if u16::from(*status) >= 500 => BlobError::Away(told),
+        _ => BlobError::Odd(told),
+    }
+}
+
+fn last_cause(error: &azure_core::Error) -> String {
+    let mut cause = error.source();
+    let mut text = None;
+    while let Some(inner) = cause {
+        // These two print the address that was asked.
+        if !inner.is::<reqwest::Error>() && !inner.is::<azure_core::Error>() {
+            text = Some(inner.to_string());
+        }
+        cause = inner.source();
+    }
+    text.unwrap_or_else(|| "without a word".to_owned())
+}

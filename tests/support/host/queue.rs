@@ -1,0 +1,36 @@
+//! The queue trigger: a message, tried again, given up.
+
+use super::core::Core;
+use super::envelope::{self, Datum, Envelope};
+use super::function::Function;
+use super::invocation::Invocation;
+
+/// `maxDequeueCount`, unless `host.json` says otherwise.
+const TRIES: u32 = 5;
+
+/// Hands a message over until it is taken; gives all tries.
+pub async fn deliver(core: &Core, function: &Function, message: &str) -> Vec<Invocation> {
+    let mut invocations = Vec::new();
+    if core.is_disabled(&function.name) {
+        return invocations;
+    }
+    for attempt in 1..=TRIES {
+        let invocation = run(core, function, message, attempt).await;
+        let is_taken = invocation.succeeded();
+        invocations.push(invocation);
+        if is_taken {
+            break;
+        }
+    }
+    invocations
+}
+
+/// Runs a function once with a message, as the portal does too.
+pub async fn run(core: &Core, function: &Function, message: &str, attempt: u32) -> Invocation {
+    let envelope = Envelope::of(&function.trigger().name, Datum::Text(message.to_owned()))
+        .with("DequeueCount", Datum::Plain(attempt.into()))
+        .with("Id", Datum::Text(uuid::Uuid::new_v4().to_string()))
+        .with("QueueTrigger", Datum::Text(message.to_owned()))
+        .spill(message);
+    envelope::invoke(core, &function.name, attempt, &envelope).await
+}
