@@ -6,6 +6,7 @@ pub mod reader;
 mod trials;
 mod upload;
 
+use std::collections::VecDeque;
 use std::error::Error as _;
 use std::ops::Range;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use azure_storage_blob::{
     BlobClient, BlobClientOptions, BlobContainerClient, BlobContainerClientOptions,
 };
 use bytes::Bytes;
+use futures_util::TryStreamExt as _;
 use percent_encoding::percent_decode_str;
 use reqwest::redirect::Policy;
 use secrecy::{ExposeSecret, SecretString};
@@ -210,12 +212,11 @@ impl Blob {
         })
     }
 
-    /// Bytes of this state of it, all of them.
-    async fn read(&self, etag: &str, range: Range<u64>) -> Result<Bytes, BlobError> {
+    /// Bytes of this state of it, all of them, in the pieces that they come in.
+    async fn read(&self, etag: &str, range: Range<u64>) -> Result<VecDeque<Bytes>, BlobError> {
         let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
-        let Some(whole) = std::num::NonZero::new(length) else { return Ok(Bytes::new()) };
-        let bytes = tried(|| async {
-            let mut buffer = vec![0; length];
+        let Some(whole) = std::num::NonZero::new(length) else { return Ok(VecDeque::new()) };
+        let pieces: VecDeque<Bytes> = tried(|| async {
             let options = BlobClientDownloadOptions {
                 if_match: Some(Etag::from(format!("\"{etag}\""))),
                 range: Some(range.clone().into()),
@@ -224,15 +225,13 @@ impl Blob {
                 partition_size: Some(whole),
                 ..BlobClientDownloadOptions::default()
             };
-            let read = self.client.download_into(&mut buffer, Some(options)).await?.len;
-            buffer.truncate(read);
-            Ok(Bytes::from(buffer))
+            self.client.download(Some(options)).await?.body.try_collect().await
         })
         .await?;
-        if bytes.len() < length {
-            return Err(BlobError::Away("a range ended too early".to_owned()));
+        if pieces.iter().map(Bytes::len).sum::<usize>() != length {
+            return Err(BlobError::Odd("a range of another length".to_owned()));
         }
-        Ok(bytes)
+        Ok(pieces)
     }
 }
 

@@ -17,7 +17,8 @@ pub mod watch;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::catalog::CategoryId;
 use crate::store::{
@@ -27,8 +28,6 @@ use batches::{Batches, KnownCategories};
 use rejects::Rejects;
 use source::{Source, SourceError, SourceState, StoredBytes};
 
-/// One batch in the channel, one being made, one on its way, one being applied.
-const BATCHES_WAITING: usize = 1;
 /// Rows that a dry run checks at a time.
 const ROWS_CHECKED: usize = 10_000;
 /// How many refused rows a dry run shows.
@@ -237,7 +236,10 @@ impl Work<'_> {
         let begin = batches::text_offset(&from);
         let stored_bytes = StoredBytes::default();
         let counted = stored_bytes.clone();
-        let (send, mut batches) = mpsc::channel(BATCHES_WAITING);
+        // What is held at a time is what has a place, not what the channel has room for.
+        let places = Arc::new(Semaphore::new(store.batches_held()));
+        let (send, mut batches) = mpsc::channel(store.batches_held());
+        let runtime = Handle::current();
         let reading = tokio::task::spawn_blocking(move || {
             let text = source.open(&state, begin, &counted).map_err(SourceError::into_stop)?;
             let mut all = if from.offset == 0 {
@@ -246,10 +248,12 @@ impl Work<'_> {
                 Batches::resume(text, &from, categories)
             }
             .map_err(Stop::ForGood)?;
-            while let Some(batch) =
-                all.next_batch(store.batch_rows()).map_err(|fault| fault.into_stop(&state.uri))?
-            {
-                if send.blocking_send(batch).is_err() {
+            loop {
+                let waiting = Arc::clone(&places).acquire_owned();
+                let place = runtime.block_on(waiting).expect("the places are never closed");
+                let next = all.next_batch(store.batch_rows());
+                let Some(batch) = next.map_err(|fault| fault.into_stop(&state.uri))? else { break };
+                if send.blocking_send((batch, place)).is_err() {
                     // The other side has stopped, and knows why.
                     return Ok(());
                 }
@@ -257,16 +261,17 @@ impl Work<'_> {
             source.is_unchanged(&state).map_err(SourceError::into_stop)
         });
         let mut waiting = batches.recv().await;
-        while let Some(batch) = waiting {
+        while let Some((batch, place)) = waiting {
             // The next one is on its way while this one is applied.
             let next = async {
                 let next = batches.recv().await;
-                if let Some(next) = &next {
+                if let Some((next, _)) = &next {
                     self.store.send_ahead(&self.lease, next).await;
                 }
                 next
             };
             let (committed, next) = tokio::join!(self.store.commit_batch(&self.lease, batch), next);
+            drop(place);
             waiting = next;
             let counts = committed.map_err(Stop::Store)?.counts;
             (self.watcher)(Progress { bytes: stored_bytes.get(), bytes_total, counts });

@@ -88,6 +88,12 @@ pub trait Store: users::Users {
         false
     }
 
+    /// How many batches may be held at a time: the one that is applied, and those that are made
+    /// or sent meanwhile, so at least two.
+    fn batches_held(&self) -> usize {
+        2
+    }
+
     /// How many rows the next batch should have. More rows make a load cheaper and hold other
     /// writers up for longer.
     fn batch_rows(&self) -> usize;

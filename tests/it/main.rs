@@ -23,6 +23,7 @@ mod contract_store_id;
 mod contract_writes;
 mod credentials;
 mod data_set;
+mod deliveries;
 mod firebase;
 mod firebase_people;
 mod functions;

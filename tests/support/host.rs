@@ -164,6 +164,17 @@ impl Host {
         self.core.blobs.put(&format!("{CONTAINER}/{name}"), bytes.as_ref());
     }
 
+    /// Where a blob lies.
+    pub fn address(&self, name: &str) -> String {
+        self.core.blobs.address(&format!("{CONTAINER}/{name}"))
+    }
+
+    /// The state of a blob, without quotes.
+    pub fn etag(&self, name: &str) -> String {
+        let etag = self.core.blobs.etag(&format!("{CONTAINER}/{name}"));
+        etag.expect("it is there").trim_matches('"').to_owned()
+    }
+
     /// Knows of a blob that another host's account has.
     pub fn adopt(&self, name: &str, other: &Self) {
         self.core.blobs.adopt(&format!("{CONTAINER}/{name}"), &other.core.blobs);

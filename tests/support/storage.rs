@@ -22,6 +22,8 @@ pub enum Fault {
     Cut(usize),
     /// The end of the connection without a word.
     HangUp,
+    /// Nothing, until the other side hangs up.
+    Stall,
     /// Somewhere else.
     Redirect(String),
 }
@@ -44,6 +46,8 @@ struct State {
     /// `GET container/name bytes=0-9`
     asked: Vec<String>,
     writes: usize,
+    at_once: usize,
+    most_at_once: usize,
 }
 
 /// Serves until the process ends.
@@ -105,6 +109,11 @@ impl Storage {
         self.state().faults.extend(faults);
     }
 
+    /// How many requests were answered at the same time, at the most.
+    pub fn most_at_once(&self) -> usize {
+        self.state().most_at_once
+    }
+
     /// The bad days are over.
     pub fn recover(&self) {
         self.state().faults.clear();
@@ -119,12 +128,26 @@ impl Storage {
         stream.set_read_timeout(Some(Duration::from_mins(1)))?;
         let mut reader = BufReader::new(stream.try_clone()?);
         while let Some(request) = Request::read(&mut reader)? {
+            self.begins();
             let answer = self.answer(&request);
-            if !answer.send(stream, request.method == "HEAD")? {
+            if answer.is_stalled {
+                // Until there is an end of it, or the patience of a test.
+                reader.fill_buf()?;
+                return Ok(());
+            }
+            let sent = answer.send(stream, request.method == "HEAD");
+            self.state().at_once -= 1;
+            if !sent? {
                 return Ok(());
             }
         }
         Ok(())
+    }
+
+    fn begins(&self) {
+        let mut state = self.state();
+        state.at_once += 1;
+        state.most_at_once = state.most_at_once.max(state.at_once);
     }
 
     fn answer(&self, request: &Request) -> Answer {
@@ -136,6 +159,7 @@ impl Storage {
         match state.faults.pop_front() {
             None => {}
             Some(Fault::Status(status, code)) => return Answer::failed(status, code),
+            Some(Fault::Stall) => return Answer { is_stalled: true, ..Answer::failed(500, "") },
             Some(Fault::HangUp) => return Answer { cut: Some(0), ..Answer::failed(500, "") },
             Some(Fault::Cut(bytes)) => return Answer { cut: Some(bytes), ..state.answer(request) },
             Some(Fault::Redirect(to)) => {
@@ -266,11 +290,12 @@ struct Answer {
     headers: Vec<(String, String)>,
     body: Vec<u8>,
     cut: Option<usize>,
+    is_stalled: bool,
 }
 
 impl Answer {
     fn new(status: u16, body: Vec<u8>) -> Self {
-        Self { status, headers: Vec::new(), body, cut: None }
+        Self { status, headers: Vec::new(), body, cut: None, is_stalled: false }
     }
 
     fn failed(status: u16, code: &str) -> Self {

@@ -126,7 +126,7 @@ async fn catch_up(sqlite: &SqliteStore) -> Result<u64, StoreError> {
     while sqlite.index_search().await? {
         steps += 1;
     }
-    // Indexing fills the writer's page cache, 32 MiB that nobody needs at rest.
+    // Indexing fills the writer's page cache, which nobody needs at rest.
     if steps > 0 {
         sqlite.shrink().await?;
     }

@@ -1,4 +1,4 @@
-//! A blob as a stream of bytes for a thread that waits: ranges, a few of them ahead.
+//! A blob as a stream of bytes for a thread that waits: ranges, two of them ahead.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -11,7 +11,8 @@ use super::{Blob, BlobError};
 
 /// What is asked for at once.
 const RANGE: u64 = 8 * 1_024 * 1_024;
-/// Ranges that are on their way while one is read. With it three of them are held: 24 MiB.
+/// Ranges that are on their way or waiting while one is read. The second is asked for when three
+/// quarters of that are read and gone, so that no more than about 18 MiB are held.
 const AHEAD: usize = 2;
 
 /// One state of a blob; as soon as it is another the reading ends with
@@ -21,17 +22,19 @@ pub struct BlobReader {
     etag: String,
     size: u64,
     runtime: Handle,
-    /// What is left of the range that is being read.
-    current: Bytes,
+    /// What is left of the range that is being read, in the pieces that it came in.
+    current: VecDeque<Bytes>,
     /// Where `current` begins.
     position: u64,
+    /// Where the range that comes after `current` begins.
+    until: u64,
     ahead: VecDeque<Fetch>,
     /// Where the next range to be asked for begins.
     next: u64,
 }
 
 /// A range on its way; it is not fetched on for a reader that is gone.
-struct Fetch(JoinHandle<Result<Bytes, BlobError>>);
+struct Fetch(JoinHandle<Result<VecDeque<Bytes>, BlobError>>);
 
 impl Drop for Fetch {
     fn drop(&mut self) {
@@ -48,8 +51,9 @@ impl BlobReader {
             etag: etag.to_owned(),
             size,
             runtime: Handle::current(),
-            current: Bytes::new(),
+            current: VecDeque::new(),
             position: 0,
+            until: 0,
             ahead: VecDeque::new(),
             next: 0,
         }
@@ -66,20 +70,26 @@ impl BlobReader {
         self.ahead.push_back(Fetch(self.runtime.spawn(fetch)));
     }
 
-    /// The next range; empty at the end.
+    /// Waits for the next range.
     fn fill(&mut self) -> io::Result<()> {
-        let is_first = self.next == self.position && self.ahead.is_empty();
-        if is_first {
+        if self.ahead.is_empty() {
             self.ask();
         }
         let Some(mut fetch) = self.ahead.pop_front() else { return Ok(()) };
-        // Whoever looks at the beginning only, to go on elsewhere, asks for no more than that.
-        while !is_first && self.ahead.len() < AHEAD && self.next < self.size {
-            self.ask();
-        }
         let fetched = self.runtime.block_on(&mut fetch.0).map_err(io::Error::other)?;
         self.current = fetched.map_err(io::Error::other)?;
+        self.until = self.size.min(self.position + RANGE);
         Ok(())
+    }
+
+    /// Asks for what comes next. Whoever looks at the beginning only, to go on elsewhere, has
+    /// asked for no more than that.
+    fn ask_ahead(&mut self) {
+        let left = self.until - self.position;
+        let wanted = if left > RANGE / 4 { AHEAD - 1 } else { AHEAD };
+        while self.ahead.len() < wanted && self.next < self.size {
+            self.ask();
+        }
     }
 }
 
@@ -87,9 +97,15 @@ impl Read for BlobReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.current.is_empty() && self.position < self.size {
             self.fill()?;
+        } else if self.position > 0 {
+            self.ask_ahead();
         }
-        let read = buffer.len().min(self.current.len());
-        self.current.copy_to_slice(&mut buffer[..read]);
+        let Some(piece) = self.current.front_mut() else { return Ok(0) };
+        let read = buffer.len().min(piece.len());
+        piece.copy_to_slice(&mut buffer[..read]);
+        if piece.is_empty() {
+            self.current.pop_front();
+        }
         self.position += read as u64;
         Ok(read)
     }
@@ -98,16 +114,11 @@ impl Read for BlobReader {
 impl Seek for BlobReader {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let SeekFrom::Start(to) = to else { return Err(io::ErrorKind::Unsupported.into()) };
-        let begins = self.position;
-        match to.checked_sub(begins).and_then(|ahead| usize::try_from(ahead).ok()) {
-            Some(ahead) if ahead <= self.current.len() => self.current.advance(ahead),
-            _ => {
-                self.current.clear();
-                self.ahead.clear();
-                self.next = to;
-            }
+        if to != self.position {
+            self.current.clear();
+            self.ahead.clear();
+            (self.position, self.until, self.next) = (to, to, to);
         }
-        self.position = to;
         Ok(to)
     }
 }

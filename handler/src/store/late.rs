@@ -114,6 +114,10 @@ impl Store for LateStore {
         self.store().is_ok_and(Store::pauses_when_idle)
     }
 
+    fn batches_held(&self) -> usize {
+        self.store().map_or(2, Store::batches_held)
+    }
+
     fn batch_rows(&self) -> usize {
         // Asked only in a run, which only an opened store can have given.
         self.store().map_or(1, Store::batch_rows)

@@ -318,6 +318,11 @@ impl Store for SqlServerStore {
         true
     }
 
+    /// One is sent ahead while another is made.
+    fn batches_held(&self) -> usize {
+        3
+    }
+
     fn batch_rows(&self) -> usize {
         self.pace.rows()
     }

@@ -113,6 +113,10 @@ impl Blobs {
         self.etags.lock().unwrap().insert(path.to_owned(), etag);
     }
 
+    pub fn address(&self, path: &str) -> String {
+        format!("{}/{}", self.account.url(), utf8_percent_encode(path, NOT_IN_A_NAME))
+    }
+
     pub fn adopt(&self, path: &str, other: &Self) {
         let file = self.folder.join(path);
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -131,7 +135,7 @@ impl Blobs {
         self.etags.lock().unwrap().remove(path);
     }
 
-    fn etag(&self, path: &str) -> Option<String> {
+    pub fn etag(&self, path: &str) -> Option<String> {
         self.etags.lock().unwrap().get(path).cloned()
     }
 
@@ -172,7 +176,7 @@ impl Blobs {
             Datum::Text(text) => text.clone(),
             _ => String::new(),
         };
-        let uri = format!("{}/{}", self.account.url(), utf8_percent_encode(path, NOT_IN_A_NAME));
+        let uri = self.address(path);
         let properties = json!({
             "ContentLength": properties.len(),
             "ContentType": "application/octet-stream",

@@ -1,5 +1,7 @@
 //! The queue trigger: a message, tried again, given up.
 
+use serde_json::json;
+
 use super::core::Core;
 use super::envelope::{self, Datum, Envelope};
 use super::function::Function;
@@ -19,9 +21,11 @@ pub async fn deliver(core: &Core, function: &Function, message: &str) -> Vec<Inv
         let is_taken = invocation.succeeded();
         invocations.push(invocation);
         if is_taken {
-            break;
+            return invocations;
         }
     }
+    let queue = function.trigger().text("queueName").unwrap_or_default();
+    core.blobs.poison.push(json!({ "Queue": format!("{queue}-poison"), "Message": message }));
     invocations
 }
 
