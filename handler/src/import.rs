@@ -118,6 +118,26 @@ pub struct Report {
     pub rejects: Vec<Reject>,
 }
 
+/// What comes of the wish to import a source.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each import")]
+pub enum Begun {
+    /// A run is ours, and waits to be carried on.
+    Ours(Started),
+    /// There is nothing to do for us.
+    Not(Outcome),
+}
+
+/// A run that is ours, and the state of the source that it is of.
+#[derive(Debug)]
+pub struct Started {
+    /// The run as it was taken.
+    pub run: Run,
+    lease: Lease,
+    source: Source,
+    state: SourceState,
+}
+
 /// Imports one state of a source into the store.
 pub async fn import(
     store: &Arc<dyn Store>,
@@ -127,6 +147,20 @@ pub async fn import(
     watcher: &Watcher<'_>,
 ) -> Result<Outcome, ImportError> {
     let state = source.state()?;
+    match begin(store, source, state, options).await? {
+        Begun::Ours(started) => started.carry_on(store, rejects, watcher).await,
+        Begun::Not(outcome) => Ok(outcome),
+    }
+}
+
+/// Claims the run of a source's state, and leaves it at that: whoever cannot wait for its end
+/// knows its number.
+pub async fn begin(
+    store: &Arc<dyn Store>,
+    source: Source,
+    state: SourceState,
+    options: Options,
+) -> Result<Begun, StoreError> {
     let claim = Claim {
         source: state.uri.clone(),
         etag: state.etag.clone(),
@@ -135,20 +169,30 @@ pub async fn import(
         how: options.how,
         rejects_max: options.rejects_max,
     };
-    match store.claim_run(&claim).await? {
-        Claimed::Ended(run) => Ok(Outcome::DoneBefore(*run)),
-        Claimed::HeldElsewhere(run) => Ok(Outcome::HeldElsewhere(*run)),
-        Claimed::Overtaken(run) => Ok(Outcome::Overtaken(*run)),
-        Claimed::Ours(run, lease) => {
-            tracing::info!(
-                import.id = run.id.0,
-                attempt = run.attempt,
-                source = run.source,
-                "import begins"
-            );
-            let work = Work { store, rejects, lease, watcher };
-            work.carry_through(source, state, *run).await
-        }
+    Ok(match store.claim_run(&claim).await? {
+        Claimed::Ended(run) => Begun::Not(Outcome::DoneBefore(*run)),
+        Claimed::HeldElsewhere(run) => Begun::Not(Outcome::HeldElsewhere(*run)),
+        Claimed::Overtaken(run) => Begun::Not(Outcome::Overtaken(*run)),
+        Claimed::Ours(run, lease) => Begun::Ours(Started { run: *run, lease, source, state }),
+    })
+}
+
+impl Started {
+    /// Carries the run to its end, or as far as it gets.
+    pub async fn carry_on(
+        self,
+        store: &Arc<dyn Store>,
+        rejects: &RejectsFolder,
+        watcher: &Watcher<'_>,
+    ) -> Result<Outcome, ImportError> {
+        let Self { run, lease, source, state } = self;
+        tracing::info!(
+            import.id = run.id.0,
+            attempt = run.attempt,
+            source = run.source,
+            "import begins"
+        );
+        Work { store, rejects, lease, watcher }.carry_through(source, state, run).await
     }
 }
 
@@ -237,6 +281,7 @@ impl Work<'_> {
         let begin = batches::text_offset(&from);
         let text = source.open(&state, begin).map_err(SourceError::into_stop)?;
         let stored_bytes = text.stored_bytes();
+        let read_so_far = stored_bytes.clone();
         let (send, mut batches) = mpsc::channel(BATCHES_WAITING);
         let reading = tokio::task::spawn_blocking(move || {
             let mut all = if from.offset == 0 {
@@ -245,9 +290,10 @@ impl Work<'_> {
                 Batches::resume(text, &from, categories)
             }
             .map_err(Stop::ForGood)?;
-            while let Some(batch) =
+            while let Some(mut batch) =
                 all.next_batch(store.batch_rows()).map_err(batches::Fault::into_stop)?
             {
+                batch.end.stored = read_so_far.get();
                 if send.blocking_send(batch).is_err() {
                     // The other side has stopped, and knows why.
                     return Ok(());

@@ -15,6 +15,7 @@ mod cache_random;
 mod cache_shared;
 mod command_line;
 mod contract_identity;
+mod contract_runs;
 mod contract_shared;
 mod contract_store;
 mod contract_store_id;

@@ -85,7 +85,8 @@ async fn fail(store: &Arc<dyn Store>, run: &Run, reason: String) -> Result<(), S
     Ok(())
 }
 
-fn log(source: &str, result: Result<Outcome, ImportError>) {
+/// Logs what became of an import that nobody waits for.
+pub fn log(source: &str, result: Result<Outcome, ImportError>) {
     match result {
         Ok(Outcome::Done(run)) => tracing::info!(
             import.id = run.id.0,

@@ -17,8 +17,8 @@ use super::versions::NOW;
 use crate::clock::micros_of;
 use crate::store::import_run::ERRORS_MAX;
 use crate::store::{
-    Batch, Checkpoint, Claim, Claimed, Counts, End, HowStarted, Lease, Reject, Run, RunId,
-    RunState, StoreError,
+    Batch, Cancelled, Checkpoint, Claim, Claimed, Counts, End, HowStarted, Lease, Reject, Run,
+    RunId, RunState, StoreError, Stretch,
 };
 
 /// DESIGN 5.2: every batch renews it, so only an owner that is gone lets it lapse.
@@ -34,7 +34,8 @@ const ERROR_MAX: usize = 2_000;
 
 const COLUMNS: &str = "id, source, etag, attempt, state, size, byte_offset, line, columns, digest, \
      rows_read, rows_loaded, rows_replaced, rows_rejected, categories_made, errors, error, \
-     created_at, ended_at, lease_until, rejects_max";
+     created_at, ended_at, rejects_max, stored_offset, taken_at, moved_at, taken_read, \
+     taken_stored";
 
 type Result<T> = std::result::Result<T, Stop<StoreError>>;
 
@@ -56,9 +57,12 @@ pub(super) async fn claim(
     let Some((run, is_held)) = newest else {
         return begin(session, claim, 1, now).await;
     };
+    if claim.how.comes_second(run.id) {
+        return Ok(Claimed::Ended(Box::new(run)));
+    }
     match run.state {
         RunState::Loading | RunState::Indexing => {
-            if claim.how == HowStarted::Delivered && is_held {
+            if claim.how.respects_owners() && is_held {
                 return Ok(Claimed::HeldElsewhere(Box::new(run)));
             }
             take(session, claim, run.id, now).await
@@ -66,7 +70,7 @@ pub(super) async fn claim(
         RunState::Failed if claim.how != HowStarted::Again => {
             take(session, claim, run.id, now).await
         }
-        _ if claim.how == HowStarted::Again => begin(session, claim, run.attempt + 1, now).await,
+        _ if claim.how.begins_anew() => begin(session, claim, run.attempt + 1, now).await,
         _ => Ok(Claimed::Ended(Box::new(run))),
     }
 }
@@ -115,13 +119,17 @@ async fn take(
          UPDATE amazon.import_run SET lease_token = @P2,
              lease_until = COALESCE(@P3, {NOW}) + @P4, ended_at = NULL,
              state = CASE state WHEN 'failed' THEN 'loading' ELSE state END,
-             rejects_max = CASE WHEN @P5 = 1 THEN @P6 ELSE rejects_max END
+             rejects_max = CASE WHEN @P5 = 1 THEN @P6 ELSE rejects_max END,
+             errors = CASE WHEN @P7 = 1 THEN 0 ELSE errors END,
+             error = CASE WHEN @P7 = 1 THEN NULL ELSE error END,
+             taken_at = COALESCE(@P3, {NOW}), moved_at = COALESCE(@P3, {NOW}),
+             taken_read = rows_read, taken_stored = stored_offset
          WHERE id = @P1"
     );
-    let is_by_hand = claim.how != HowStarted::Delivered;
+    let (is_by_hand, forgives) = (claim.how.is_by_hand(), claim.how.forgives());
     let rejects_max = claim.rejects_max.map(|most| i64::try_from(most).unwrap_or(i64::MAX));
-    let parameters: [&dyn ToSql; 6] =
-        [&id.0, &token.to_string(), &now, &micros_of(LEASE), &is_by_hand, &rejects_max];
+    let parameters: [&dyn ToSql; 7] =
+        [&id.0, &token.to_string(), &now, &micros_of(LEASE), &is_by_hand, &rejects_max, &forgives];
     session.execute(&sql, &parameters).await?;
     let run = find(session, id).await?.ok_or(StoreError::RunLost)?;
     Ok(Claimed::Ours(Box::new(run), Lease { run: id, token }))
@@ -138,11 +146,12 @@ pub(super) async fn pass_fence(
     let sql = format!(
         "-- runs.pass_fence
          UPDATE amazon.import_run SET byte_offset = @P4, line = @P5, columns = @P6,
-             digest = @P7, lease_until = COALESCE(@P8, {NOW}) + @P9, errors = 0, error = NULL
+             digest = @P7, lease_until = COALESCE(@P8, {NOW}) + @P9, errors = 0, error = NULL,
+             stored_offset = @P10, moved_at = COALESCE(@P8, {NOW})
          WHERE id = @P1 AND lease_token = @P2 AND byte_offset = @P3 AND state = 'loading'"
     );
-    let Checkpoint { offset, line, columns, digest } = &batch.end;
-    let parameters: [&dyn ToSql; 9] = [
+    let Checkpoint { offset, line, columns, digest, stored } = &batch.end;
+    let parameters: [&dyn ToSql; 10] = [
         &lease.run.0,
         &lease.token.to_string(),
         &signed(batch.start),
@@ -152,6 +161,7 @@ pub(super) async fn pass_fence(
         digest,
         &now,
         &micros_of(LEASE),
+        &signed(*stored),
     ];
     if session.execute(&sql, &parameters).await? == 1 {
         Ok(())
@@ -247,6 +257,24 @@ pub(super) async fn end(
     Ok(find(session, lease.run).await?.ok_or(StoreError::RunLost)?)
 }
 
+/// See [`crate::store::Store::cancel_run`]. What the run has met is pruned with its rejects:
+/// there may be a million of them, and somebody waits.
+pub(super) async fn cancel(
+    session: &mut Session,
+    id: RunId,
+    now: Option<i64>,
+) -> Result<Option<Cancelled>> {
+    let sql = format!(
+        "-- runs.cancel
+         UPDATE amazon.import_run
+         SET state = 'cancelled', lease_token = NULL, ended_at = COALESCE(@P2, {NOW})
+         WHERE id = @P1 AND state IN ('loading', 'indexing')"
+    );
+    let moved = session.execute(&sql, &[&id.0, &now]).await?;
+    let run = find(session, id).await?.map(Box::new);
+    Ok(run.map(|run| if moved == 0 { Cancelled::EndedBefore(run) } else { Cancelled::Now(run) }))
+}
+
 /// Keeps refused rows; the byte is their key, so a row is kept once.
 pub(super) async fn keep_rejects(
     session: &mut Session,
@@ -315,6 +343,22 @@ pub(super) async fn find(session: &mut Session, id: RunId) -> Result<Option<Run>
     Ok(row.map(|row| run_of(&row)).transpose()?)
 }
 
+/// See [`crate::store::Store::runs`].
+pub(super) async fn list(
+    session: &mut Session,
+    before: Option<RunId>,
+    limit: usize,
+) -> Result<Vec<Run>> {
+    let sql = format!(
+        "-- store.runs
+         SELECT TOP (@P2) {COLUMNS} FROM amazon.import_run WHERE id < @P1 ORDER BY id DESC"
+    );
+    let before = before.map_or(i64::MAX, |run| run.0);
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let results = session.query(&sql, &[&before, &limit]).await?;
+    Ok(results.iter().flatten().map(run_of).collect::<std::result::Result<_, _>>()?)
+}
+
 /// See [`crate::store::Store::abandoned_runs`].
 pub(super) async fn abandoned(session: &mut Session, now: Option<i64>) -> Result<Vec<Run>> {
     let sql = format!(
@@ -340,7 +384,8 @@ pub(super) async fn prune(session: &mut Session, now: Option<i64>) -> Result<u64
     Ok(session.execute(&rejects, &parameters).await?)
 }
 
-/// The newest run of this state of the source, and whether somebody holds it.
+/// The newest run of this state of the source, and whether it is left alone: by its owner's
+/// lease, or because it rests after an error, for which a person need not wait.
 async fn newest(
     session: &mut Session,
     claim: &Claim,
@@ -349,12 +394,14 @@ async fn newest(
     let sql = format!(
         "-- runs.newest
          SELECT TOP (1) {COLUMNS},
-             CASE WHEN lease_until > COALESCE(@P3, {NOW}) THEN 1 ELSE 0 END
+             CASE WHEN lease_until > COALESCE(@P3, {NOW})
+                   AND (lease_token IS NOT NULL OR @P4 = 0) THEN 1 ELSE 0 END
          FROM amazon.import_run WHERE source_hash = @P1 AND etag = @P2 ORDER BY attempt DESC"
     );
-    let parameters: [&dyn ToSql; 3] = [&hash(&claim.source), &claim.etag, &now];
+    let is_by_hand = claim.how.is_by_hand();
+    let parameters: [&dyn ToSql; 4] = [&hash(&claim.source), &claim.etag, &now, &is_by_hand];
     let Some(row) = session.row(&sql, &parameters).await? else { return Ok(None) };
-    Ok(Some((run_of(&row)?, row.truth(21)?)))
+    Ok(Some((run_of(&row)?, row.truth(25)?)))
 }
 
 /// The run of a newer state of the source than the one that is delivered.
@@ -377,7 +424,7 @@ fn run_of(row: &Row) -> std::result::Result<Run, StoreError> {
         RunState::parse(word).ok_or_else(|| nonsense(format!("import_run.state is {word}")))?;
     let run = || -> tiberius::Result<Run> {
         let small = |at| row.number(at).map(|number| u32::try_from(number).unwrap_or(u32::MAX));
-        let limit = row.number_or_null(20)?;
+        let limit = row.number_or_null(19)?;
         Ok(Run {
             id: RunId(row.number(0)?),
             source: row.text(1)?.to_owned(),
@@ -390,6 +437,7 @@ fn run_of(row: &Row) -> std::result::Result<Run, StoreError> {
                 line: row.count(7)?,
                 columns: row.text(8)?.to_owned(),
                 digest: row.text(9)?.to_owned(),
+                stored: row.count(20)?,
             },
             counts: counts_of(row, 10)?,
             rejects_max: limit.and_then(|limit| u64::try_from(limit).ok()),
@@ -398,6 +446,12 @@ fn run_of(row: &Row) -> std::result::Result<Run, StoreError> {
             error: row.text_or_null(16)?.map(str::to_owned),
             created_at: row.number(17)?,
             ended_at: row.number_or_null(18)?,
+            stretch: Stretch {
+                since: row.number(21)?,
+                until: row.number(22)?,
+                read: row.count(23)?,
+                stored: row.count(24)?,
+            },
         })
     };
     read(run())
