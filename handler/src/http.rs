@@ -9,6 +9,8 @@ mod accept;
 mod auth;
 pub mod body;
 mod catalogue;
+mod chunks;
+mod list_page;
 mod people;
 pub mod problem;
 mod products;
