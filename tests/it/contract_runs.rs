@@ -4,12 +4,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use vitrine::catalog::Asin;
+use vitrine::catalog::{Asin, PageQuery};
+use vitrine::import::source::Source;
+use vitrine::import::{ImportError, Options, Progress, import};
 use vitrine::store::{
     Cancelled, Claim, Claimed, End, HowStarted, Lease, Run, RunId, RunState, Store, StoreError,
 };
 
 use crate::contract_store::{Subject, batch, begin, claim, contract, product};
+use crate::support::files::{gzip, many};
 
 contract!(
     runs_are_listed_newest_first_in_pages,
@@ -20,6 +23,7 @@ contract!(
     a_retry_waits_for_an_owner_and_for_nothing_else,
     of_many_retries_at_once_one_gets_the_run,
     a_rate_is_of_the_last_owners_own_batches,
+    an_import_that_is_cancelled_elsewhere_stops_at_its_next_batch,
 );
 
 /// The source and the state that [`begin`] is asked for here.
@@ -249,4 +253,52 @@ async fn a_rate_is_of_the_last_owners_own_batches(subject: Subject) {
     store.finish_loading(&lease).await.unwrap();
     let done = store.end_run(&lease, End::Done).await.unwrap();
     assert_eq!((done.rate(), done.seconds_left()), (Some(10.0), None));
+}
+
+/// Work of another process: on a thread and a runtime of its own, while this one stands still.
+fn elsewhere<T: Send>(work: impl Future<Output = T> + Send) -> T {
+    std::thread::scope(|scope| {
+        let working = scope.spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(work)
+        });
+        working.join().unwrap()
+    })
+}
+
+/// A compressed file, so that what is left of it is no matter of the text; its import is held
+/// behind the first batch, cancelled by another process, and let go.
+async fn an_import_that_is_cancelled_elsewhere_stops_at_its_next_batch(subject: Subject) {
+    let Subject { store, clock, folder, .. } = &subject;
+    let rows = 5 * store.batch_rows() / 2;
+    let file = folder.file("p.csv.gz", gzip(many(rows).as_bytes()));
+    let watcher = |progress: Progress| {
+        elsewhere(async {
+            let other = subject.opened_again().await;
+            let run = other.runs(None, 1).await.unwrap().remove(0);
+            assert_eq!((run.state, run.counts), (RunState::Loading, progress.counts));
+            let (done, size) = (run.checkpoint.stored, run.size);
+            assert!(run.checkpoint.offset > size, "the text is longer than the file");
+            assert!(done > size / 10 && done < size, "{done} of {size}");
+            cancel(&other, run.id).await;
+        });
+    };
+    clock.turn(Duration::from_secs(1));
+    let options = Options { how: HowStarted::ByHand, rejects_max: None };
+    let source = Source::File(file.clone());
+    let stopped = import(store, &folder.rejects(), source, options, &watcher).await;
+    let Err(ImportError::Lost(run)) = stopped else { panic!("{stopped:?}") };
+    assert_eq!(run.state, RunState::Cancelled);
+    assert!(run.counts.read > 0 && run.counts.read < rows as u64, "{:?}", run.counts);
+    let products = async || {
+        let page = store.page(&PageQuery::parse("limit=1").unwrap()).await.unwrap();
+        page.value.unwrap().total
+    };
+    assert_eq!(products().await, Some(run.counts.loaded), "one batch, and all of it");
+    let again = folder.import_as(store, &file, HowStarted::Delivered).await.unwrap();
+    assert_eq!((again.id, again.state), (run.id, RunState::Cancelled));
+    let done = folder.import_as(store, &file, HowStarted::Retried(run.id)).await.unwrap();
+    assert_eq!((done.state, done.attempt, done.counts.read), (RunState::Done, 2, rows as u64));
+    assert_eq!(done.checkpoint.stored, done.size);
+    assert_eq!(products().await, Some(rows as u64));
 }
