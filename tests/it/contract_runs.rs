@@ -18,6 +18,7 @@ contract!(
     runs_are_listed_newest_first_in_pages,
     a_cancelled_run_is_over_at_once_for_whoever_has_it,
     only_what_is_unfinished_is_cancelled,
+    a_run_that_is_taken_while_it_is_cancelled_is_cancelled,
     a_retry_goes_on_with_what_failed_and_begins_anew_what_has_ended,
     a_run_is_retried_once,
     a_retry_waits_for_an_owner_and_for_nothing_else,
@@ -122,6 +123,27 @@ async fn only_what_is_unfinished_is_cancelled(subject: Subject) {
             panic!("{state:?} is an end");
         };
         assert_eq!((run.state, run.ended_at, &run.error), (state, before.ended_at, &before.error));
+    }
+}
+
+/// Two processes at once: one takes the run by hand, the other one cancels it.
+async fn a_run_that_is_taken_while_it_is_cancelled_is_cancelled(subject: Subject) {
+    let (first, second) = (Arc::clone(&subject.store), subject.opened_again().await);
+    for round in 0..40 {
+        let etag = round.to_string();
+        let (run, _) = begin(&first, "a", &etag).await;
+        let wish = claim("a", &etag, HowStarted::ByHand);
+        let (taken, _) = tokio::join!(second.claim_run(&wish), cancel(&first, run.id));
+        match taken.unwrap() {
+            Claimed::Ours(_, lease) => {
+                let late = second.commit_batch(&lease, batch(0, 1, vec![])).await;
+                assert!(matches!(late, Err(StoreError::RunLost)));
+            }
+            Claimed::Ended(ended) => assert_eq!(ended.state, RunState::Cancelled),
+            other => panic!("{other:?}"),
+        }
+        let now = first.run(run.id).await.unwrap().unwrap();
+        assert_eq!((now.state, now.ended_at.is_some()), (RunState::Cancelled, true), "{round}");
     }
 }
 

@@ -47,23 +47,37 @@ pub(super) async fn claim(
 ) -> Result<Claimed> {
     // Claims come one after the other: between two of one source nothing must slip.
     locks::wait(session, "claim").await?;
+    loop {
+        if let Some(claimed) = claim_as_found(session, claim, now).await? {
+            return Ok(claimed);
+        }
+    }
+}
+
+/// `None` if the run that was found has ended since, which owners and whoever cancels do at any
+/// time.
+async fn claim_as_found(
+    session: &mut Session,
+    claim: &Claim,
+    now: Option<i64>,
+) -> Result<Option<Claimed>> {
     let newest = newest(session, claim, now).await?;
     // What was begun is superseded by a newer state; what was not, or has failed, would begin.
     if newest.as_ref().is_none_or(|(run, _)| run.state == RunState::Failed)
         && let Some(run) = newer(session, claim).await?
     {
-        return Ok(Claimed::Overtaken(Box::new(run)));
+        return Ok(Some(Claimed::Overtaken(Box::new(run))));
     }
     let Some((run, is_held)) = newest else {
         return begin(session, claim, 1, now).await;
     };
     if claim.how.comes_second(run.id) {
-        return Ok(Claimed::Ended(Box::new(run)));
+        return Ok(Some(Claimed::Ended(Box::new(run))));
     }
     match run.state {
         RunState::Loading | RunState::Indexing => {
             if claim.how.respects_owners() && is_held {
-                return Ok(Claimed::HeldElsewhere(Box::new(run)));
+                return Ok(Some(Claimed::HeldElsewhere(Box::new(run))));
             }
             take(session, claim, run.id, now).await
         }
@@ -71,7 +85,7 @@ pub(super) async fn claim(
             take(session, claim, run.id, now).await
         }
         _ if claim.how.begins_anew() => begin(session, claim, run.attempt + 1, now).await,
-        _ => Ok(Claimed::Ended(Box::new(run))),
+        _ => Ok(Some(Claimed::Ended(Box::new(run)))),
     }
 }
 
@@ -84,7 +98,7 @@ async fn begin(
     claim: &Claim,
     attempt: u32,
     now: Option<i64>,
-) -> Result<Claimed> {
+) -> Result<Option<Claimed>> {
     // A new state of a source ends the unfinished run of the old one.
     let sql = format!(
         "-- runs.begin
@@ -106,13 +120,13 @@ async fn begin(
     take(session, claim, RunId(id), now).await
 }
 
-/// Draws a new token, which shuts out whoever had the run before.
+/// Draws a new token, which shuts out whoever had the run before; `None` if it has ended.
 async fn take(
     session: &mut Session,
     claim: &Claim,
     id: RunId,
     now: Option<i64>,
-) -> Result<Claimed> {
+) -> Result<Option<Claimed>> {
     let token = Uuid::new_v4();
     let sql = format!(
         "-- runs.take
@@ -124,15 +138,17 @@ async fn take(
              error = CASE WHEN @P7 = 1 THEN NULL ELSE error END,
              taken_at = COALESCE(@P3, {NOW}), moved_at = COALESCE(@P3, {NOW}),
              taken_read = rows_read, taken_stored = stored_offset
-         WHERE id = @P1"
+         WHERE id = @P1 AND state IN ('loading', 'indexing', 'failed')"
     );
     let (is_by_hand, forgives) = (claim.how.is_by_hand(), claim.how.forgives());
     let rejects_max = claim.rejects_max.map(|most| i64::try_from(most).unwrap_or(i64::MAX));
     let parameters: [&dyn ToSql; 7] =
         [&id.0, &token.to_string(), &now, &micros_of(LEASE), &is_by_hand, &rejects_max, &forgives];
-    session.execute(&sql, &parameters).await?;
+    if session.execute(&sql, &parameters).await? == 0 {
+        return Ok(None);
+    }
     let run = find(session, id).await?.ok_or(StoreError::RunLost)?;
-    Ok(Claimed::Ours(Box::new(run), Lease { run: id, token }))
+    Ok(Some(Claimed::Ours(Box::new(run), Lease { run: id, token })))
 }
 
 /// The fence (DESIGN 5.2): moves the checkpoint, if it stands where the batch begins and
