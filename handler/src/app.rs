@@ -23,6 +23,7 @@ use crate::host::Functions;
 use crate::http::{self, Streams};
 use crate::import::rejects::Rejects;
 use crate::import::source::Sources;
+use crate::imports::Imports;
 use crate::maintenance::Maintenance;
 use crate::readiness::Readiness;
 use crate::settings::Settings;
@@ -51,6 +52,8 @@ pub struct App {
     pub streams: Arc<Streams>,
     /// The way by which products are written.
     pub writes: Writes,
+    /// Import runs, and the retries that this process carries on.
+    pub imports: Arc<Imports>,
     /// Accounts, tokens, limits.
     pub people: Arc<People>,
     /// Which of several instances this is.
@@ -66,6 +69,7 @@ impl App {
         cache: Arc<Cache>,
         people: People,
         readiness: Readiness,
+        imports: Imports,
         functions: Option<Functions>,
     ) -> Self {
         Self {
@@ -76,6 +80,7 @@ impl App {
             instance: Arc::default(),
             readiness: Arc::new(readiness),
             streams: Arc::default(),
+            imports: Arc::new(imports),
             functions: functions.map(Arc::new),
         }
     }
@@ -173,7 +178,8 @@ impl Server {
             cache: Arc::clone(&cache),
         };
         let functions = settings.under_host.then(|| Functions::new(maintenance.clone(), settings));
-        let app = App::new(store, cache, people, readiness, functions);
+        let imports = Imports::new(&maintenance);
+        let app = App::new(store, cache, people, readiness, imports, functions);
         let listen = settings.listen;
         let listener = http::serve::listen(listen).map_err(|e| StartError::Listen(listen, e))?;
         Ok(Self { app, parts, maintenance, listener })

@@ -77,7 +77,7 @@ pub enum BlobError {
     #[error("the blob is not there (any more)")]
     Gone,
     /// It has been overwritten since its state was taken.
-    #[error("the blob has been overwritten")]
+    #[error("the blob has been overwritten while it was read: what was read is kept")]
     Overwritten,
     /// The account refuses us.
     #[error("the account lets us not read or write there: {0}")]
@@ -115,8 +115,8 @@ impl Blobs {
                     .map_err(|e| Unusable(e.to_string()))?;
                 Some(Arc::new(Identity(credentials)) as Arc<dyn TokenCredential>)
             }
-            // A token in the clear is anybody's.
-            _ => return Err(Unusable("an identity goes by https only; name a SAS".to_owned())),
+            // The settings refuse it.
+            _ => return Err(Unusable("an identity is shown by https only".to_owned())),
         };
         let client = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
@@ -138,9 +138,7 @@ impl Blobs {
     /// A blob by its address, which must be one of the container of imports.
     pub fn blob(&self, uri: &str) -> Result<Blob, BlobError> {
         let elsewhere = || BlobError::Elsewhere(self.place.container.clone());
-        if !self.place.has(uri) {
-            return Err(elsewhere());
-        }
+        let uri = self.place.canonical(uri).ok_or_else(elsewhere)?;
         let url = self.signed(uri.parse().map_err(|_| elsewhere())?);
         let client = BlobClient::new(url, self.identity.clone(), Some(self.options()));
         let client = Arc::new(client.map_err(|e| fault(&e))?);
@@ -183,7 +181,7 @@ impl Blobs {
 }
 
 impl Blob {
-    /// Its address, as it was given.
+    /// Its address, however it was spelt.
     pub fn uri(&self) -> &str {
         &self.uri
     }
@@ -216,7 +214,7 @@ impl Blob {
     async fn read(&self, etag: &str, range: Range<u64>) -> Result<VecDeque<Bytes>, BlobError> {
         let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
         let Some(whole) = std::num::NonZero::new(length) else { return Ok(VecDeque::new()) };
-        let pieces: VecDeque<Bytes> = tried(|| async {
+        let (pieces, read): (VecDeque<Bytes>, usize) = tried(|| async {
             let options = BlobClientDownloadOptions {
                 if_match: Some(Etag::from(format!("\"{etag}\""))),
                 range: Some(range.clone().into()),
@@ -225,11 +223,22 @@ impl Blob {
                 partition_size: Some(whole),
                 ..BlobClientDownloadOptions::default()
             };
-            self.client.download(Some(options)).await?.body.try_collect().await
+            let mut body = self.client.download(Some(options)).await?.body;
+            let (mut pieces, mut read) = (VecDeque::new(), 0);
+            // More than was asked for is not taken: a server that knows no ranges sends all.
+            while let Some(piece) = body.try_next().await?.filter(|_| read <= length) {
+                read += piece.len();
+                pieces.push_back(piece);
+            }
+            if read < length {
+                let early = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
+                return Err(azure_core::Error::with_error(ErrorKind::Io, early, "a short range"));
+            }
+            Ok((pieces, read))
         })
         .await?;
-        if pieces.iter().map(Bytes::len).sum::<usize>() != length {
-            return Err(BlobError::Odd("a range of another length".to_owned()));
+        if read > length {
+            return Err(BlobError::Odd("more than the range that was asked for".to_owned()));
         }
         Ok(pieces)
     }
@@ -267,8 +276,8 @@ fn fault(error: &azure_core::Error) -> BlobError {
     let ErrorKind::HttpResponse { status, error_code, .. } = error.kind() else {
         let cause = last_cause(error);
         return match error.kind() {
-            ErrorKind::Connection | ErrorKind::Io => BlobError::Away(cause),
-            ErrorKind::Credential => BlobError::Denied(cause),
+            // Who gives out tokens may be away as anybody may, and does not always say so.
+            ErrorKind::Connection | ErrorKind::Io | ErrorKind::Credential => BlobError::Away(cause),
             _ => BlobError::Odd(cause),
         };
     };

@@ -36,7 +36,7 @@ const ENVELOPE_BYTES_MAX: usize = 128 * 1_024 * 1_024;
 /// CONTRACT 4: of envelopes beyond this one is read and worked at a time. Each takes 40 MiB.
 const LARGE_BYTES: usize = 1_024 * 1_024;
 /// Uploads that are imported at once. They take turns at the database; more would only hold more.
-const IMPORTS_MAX: usize = 4;
+const IMPORTS_MAX: usize = 2;
 /// How long an envelope may take to come, its turn not counted.
 const ENVELOPE_TIME: Duration = Duration::from_mins(2);
 

@@ -9,6 +9,9 @@ mod accept;
 mod auth;
 pub mod body;
 mod catalogue;
+mod chunks;
+mod imports;
+mod list_page;
 mod people;
 pub mod problem;
 mod products;
@@ -128,7 +131,7 @@ impl Ask<'_> {
         body: Body,
     ) -> Result<Response, ApiError> {
         let headers = self.headers;
-        if endpoint != Endpoint::ListUsers {
+        if !endpoint.has_parameters() {
             products::no_parameters(self.query)?;
         }
         let from = || auth::client(self.peer, headers, app.people.proxy_header.as_ref());
@@ -157,6 +160,11 @@ impl Ask<'_> {
             Endpoint::Me => people::me(app, headers).await,
             Endpoint::ListUsers => people::list(app, headers, self.query).await,
             Endpoint::UpdateUser => people::update(app, headers, parameter, body).await,
+            Endpoint::ListImports => imports::list(app, headers, self.query).await,
+            Endpoint::GetImport => imports::show(app, headers, parameter).await,
+            Endpoint::ImportRejects => imports::rejects(app, headers, parameter).await,
+            Endpoint::CancelImport => imports::cancel(app, headers, parameter).await,
+            Endpoint::RetryImport => imports::retry(app, headers, parameter).await,
             Endpoint::Stats => stats::show(app, headers).await,
             _ => Err(ApiError::NotFound),
         }

@@ -16,18 +16,22 @@ pub mod watch;
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::sleep;
 
 use crate::catalog::CategoryId;
 use crate::store::{
     Claim, Claimed, Counts, End, HowStarted, Lease, Reject, Run, RunState, Store, StoreError,
 };
 use batches::{Batches, KnownCategories};
-use rejects::Rejects;
+use rejects::{Rejects, Unwritten};
 use source::{Source, SourceError, SourceState, StoredBytes};
 
+/// A third of a lease.
+const RENEW_EVERY: Duration = Duration::from_secs(10);
 /// Rows that a dry run checks at a time.
 const ROWS_CHECKED: usize = 10_000;
 /// How many refused rows a dry run shows.
@@ -67,6 +71,9 @@ pub enum ImportError {
     /// The run has failed, with what was right before the fault in the catalogue.
     #[error("{0}")]
     Failed(String),
+    /// The blob has been overwritten: the run has ended, and the new one has none yet.
+    #[error("{0}")]
+    Overwritten(String),
     /// The run rests and will be taken up again.
     #[error("{0} (the run rests and goes on when it is started again)")]
     Paused(String),
@@ -117,6 +124,26 @@ pub struct Report {
     pub rejects: Vec<Reject>,
 }
 
+/// What comes of the wish to import a source.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each import")]
+pub enum Begun {
+    /// A run is ours, and waits to be carried on.
+    Ours(Started),
+    /// There is nothing to do for us.
+    Not(Outcome),
+}
+
+/// A run that is ours, and the state of the source that it is of.
+#[derive(Debug)]
+pub struct Started {
+    /// The run as it was taken.
+    pub run: Run,
+    lease: Lease,
+    source: Source,
+    state: SourceState,
+}
+
 /// Imports one state of a source into the store.
 pub async fn import(
     store: &Arc<dyn Store>,
@@ -126,6 +153,43 @@ pub async fn import(
     watcher: &Watcher<'_>,
 ) -> Result<Outcome, ImportError> {
     let state = source.state().await?;
+    import_state(store, rejects, source, state, options, watcher).await
+}
+
+/// The same of a state that was taken already.
+pub async fn import_state(
+    store: &Arc<dyn Store>,
+    rejects: &Rejects,
+    source: Source,
+    state: SourceState,
+    options: Options,
+    watcher: &Watcher<'_>,
+) -> Result<Outcome, ImportError> {
+    let begun = begin(store, source.clone(), state.clone(), options).await?;
+    let begun = match begun {
+        // It lies there in this moment, so whatever has superseded it was older, and came late.
+        Begun::Not(Outcome::DoneBefore(run))
+            if run.state == RunState::Superseded && source.is_told_by_its_place() =>
+        {
+            let again = Options { how: HowStarted::Retried(run.id), ..options };
+            begin(store, source, state, again).await?
+        }
+        begun => begun,
+    };
+    match begun {
+        Begun::Ours(started) => started.carry_on(store, rejects, watcher).await,
+        Begun::Not(outcome) => Ok(outcome),
+    }
+}
+
+/// Claims the run of a source's state, and leaves it at that: whoever cannot wait for its end
+/// knows its number.
+pub async fn begin(
+    store: &Arc<dyn Store>,
+    source: Source,
+    state: SourceState,
+    options: Options,
+) -> Result<Begun, StoreError> {
     let claim = Claim {
         source: state.uri.clone(),
         etag: state.etag.clone(),
@@ -134,20 +198,30 @@ pub async fn import(
         how: options.how,
         rejects_max: options.rejects_max,
     };
-    match store.claim_run(&claim).await? {
-        Claimed::Ended(run) => Ok(Outcome::DoneBefore(*run)),
-        Claimed::HeldElsewhere(run) => Ok(Outcome::HeldElsewhere(*run)),
-        Claimed::Overtaken(run) => Ok(Outcome::Overtaken(*run)),
-        Claimed::Ours(run, lease) => {
-            tracing::info!(
-                import.id = run.id.0,
-                attempt = run.attempt,
-                source = run.source,
-                "import begins"
-            );
-            let work = Work { store, rejects, lease, watcher };
-            work.carry_through(source, state, *run).await
-        }
+    Ok(match store.claim_run(&claim).await? {
+        Claimed::Ended(run) => Begun::Not(Outcome::DoneBefore(*run)),
+        Claimed::HeldElsewhere(run) => Begun::Not(Outcome::HeldElsewhere(*run)),
+        Claimed::Overtaken(run) => Begun::Not(Outcome::Overtaken(*run)),
+        Claimed::Ours(run, lease) => Begun::Ours(Started { run: *run, lease, source, state }),
+    })
+}
+
+impl Started {
+    /// Carries the run to its end, or as far as it gets.
+    pub async fn carry_on(
+        self,
+        store: &Arc<dyn Store>,
+        rejects: &Rejects,
+        watcher: &Watcher<'_>,
+    ) -> Result<Outcome, ImportError> {
+        let Self { run, lease, source, state } = self;
+        tracing::info!(
+            import.id = run.id.0,
+            attempt = run.attempt,
+            source = run.source,
+            "import begins"
+        );
+        Work { store, rejects, lease, watcher }.carry_through(source, state, run).await
     }
 }
 
@@ -161,7 +235,8 @@ pub async fn dry_run(
     let stored_bytes = StoredBytes::default();
     let text = source.open(&state, 0, &stored_bytes)?;
     let categories = KnownCategories { known, made: 0 };
-    let mut batches = Batches::begin(text, categories).map_err(ImportError::Failed)?;
+    let mut batches = Batches::begin(text, categories)
+        .map_err(|unread| ImportError::Failed(unread.to_string()))?;
     let mut report = Report::default();
     while let Some(batch) =
         batches.next_batch(ROWS_CHECKED).map_err(|fault| ImportError::Failed(fault.to_string()))?
@@ -194,6 +269,8 @@ struct Work<'a> {
 enum Stop {
     /// Trying again would not help.
     ForGood(String),
+    /// What is read is no longer what it was.
+    Overwritten(String),
     /// Trying again may help.
     ForNow(String),
     /// The store said no.
@@ -208,17 +285,31 @@ impl Work<'_> {
         run: Run,
     ) -> Result<Outcome, ImportError> {
         let name = state.name.clone();
-        let loaded = match run.state {
-            RunState::Indexing => Ok(()),
-            _ => self.load(source, state, &run).await,
+        let work = async {
+            if run.state != RunState::Indexing {
+                self.load(source, state, &run).await?;
+            }
+            self.finish(&run, &name).await
         };
-        let finished = match loaded {
-            Ok(()) => self.finish(&run, &name).await,
-            Err(stop) => Err(stop),
+        let finished = tokio::select! {
+            finished = work => finished,
+            () = self.keep_lease() => unreachable!("it is kept to the end"),
         };
         match finished {
             Ok(run) => Ok(Outcome::Done(run)),
             Err(stop) => Err(self.stop(stop, &run, &name).await),
+        }
+    }
+
+    /// Batches renew the lease as they go; a source or a place of refused rows that is slow must
+    /// not lose it.
+    async fn keep_lease(&self) {
+        loop {
+            sleep(RENEW_EVERY).await;
+            // Whoever has lost it hears so from the next batch.
+            if let Err(e) = self.store.renew_lease(&self.lease).await {
+                tracing::debug!(import.id = self.lease.run.0, "the lease is not renewed: {e}");
+            }
         }
     }
 
@@ -247,12 +338,15 @@ impl Work<'_> {
             } else {
                 Batches::resume(text, &from, categories)
             }
-            .map_err(Stop::ForGood)?;
+            .map_err(|unread| unread.into_stop(&state.uri))?;
             loop {
                 let waiting = Arc::clone(&places).acquire_owned();
                 let place = runtime.block_on(waiting).expect("the places are never closed");
                 let next = all.next_batch(store.batch_rows());
-                let Some(batch) = next.map_err(|fault| fault.into_stop(&state.uri))? else { break };
+                let Some(mut batch) = next.map_err(|fault| fault.into_stop(&state.uri))? else {
+                    break;
+                };
+                batch.end.stored = counted.get();
                 if send.blocking_send((batch, place)).is_err() {
                     // The other side has stopped, and knows why.
                     return Ok(());
@@ -282,7 +376,8 @@ impl Work<'_> {
 
     async fn finish(&self, run: &Run, name: &str) -> Result<Run, Stop> {
         self.store.finish_loading(&self.lease).await.map_err(Stop::Store)?;
-        self.rejects.write(self.store.as_ref(), run.id, name).await.map_err(Stop::ForNow)?;
+        let written = self.rejects.write(self.store.as_ref(), run.id, name).await;
+        written.map_err(Unwritten::into_stop)?;
         self.store.end_run(&self.lease, End::Done).await.map_err(Stop::Store)
     }
 
@@ -291,6 +386,7 @@ impl Work<'_> {
         let end = match stop {
             Stop::Store(StoreError::RunLost) => return self.lost(run).await,
             Stop::ForGood(reason) => End::Failed(reason),
+            Stop::Overwritten(reason) => End::Superseded(reason),
             Stop::ForNow(reason) => End::Paused(reason),
             Stop::Store(e) if e.may_pass() => End::Paused(e.with_cause()),
             Stop::Store(e) => End::Failed(e.with_cause()),
@@ -308,6 +404,7 @@ impl Work<'_> {
         match end {
             End::Paused(reason) => ImportError::Paused(reason),
             End::Failed(reason) => ImportError::Failed(reason),
+            End::Superseded(reason) => ImportError::Overwritten(reason),
             End::Done => unreachable!("a stop is not an end"),
         }
     }

@@ -9,7 +9,8 @@
 //!   can be asked and how an answer is made of rows.
 //! - [`writes`]: a product is written and the cache told, both or neither.
 //! - [`import`]: from a CSV file to rows: reading, cleaning, checking, batches, rejects; and
-//!   the folder that is watched for new files.
+//!   the folder that is watched for new files. [`imports`]: the runs of it as an administrator
+//!   lists, cancels and retries them.
 //! - [`http`]: the routes, and what an error looks like to a client.
 //! - [`host`]: what the Functions host hands over besides HTTP.
 //! - [`identity`]: who somebody is, and what proves it.
@@ -36,6 +37,7 @@ pub mod host;
 pub mod http;
 pub mod identity;
 pub mod import;
+pub mod imports;
 pub mod maintenance;
 pub mod question;
 pub mod readiness;

@@ -56,11 +56,13 @@ impl Maintenance {
         }
         let healed = self.accounts.heal().await;
         let Self { store, rejects, sources, cache, .. } = self;
+        let reconciled = cache.reconcile().await;
+        let pruned = store.prune_sessions().await;
+        // Last, for it takes as long as the runs that were left behind.
         let maintained = maintain(store, rejects, sources, &|_| cache.nudge()).await;
-        let reconciled = self.cache.reconcile().await;
-        self.store.prune_sessions().await?;
         maintained?;
         reconciled?;
+        pruned?;
         healed?;
         Ok(Maintained::Done)
     }

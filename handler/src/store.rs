@@ -19,8 +19,8 @@ use async_trait::async_trait;
 use crate::cache::versions::{Version, Versions};
 use crate::catalog::{Asin, Category, CategoryCount, PageQuery, Position, Product};
 pub use import_run::{
-    Batch, Checkpoint, Claim, Claimed, Committed, Counts, End, HowStarted, Lease, ProductColumns,
-    Reject, Rows, Run, RunId, RunState,
+    Batch, Cancelled, Checkpoint, Claim, Claimed, Committed, Counts, End, HowStarted, Lease,
+    ProductColumns, Reject, Rows, Run, RunId, RunState, Stretch,
 };
 pub use product_write::{Edit, IdempotencyKey, Once, WriteError, Written};
 
@@ -106,6 +106,10 @@ pub trait Store: users::Users {
     /// [`StoreError::RunLost`] if the lease is no longer ours or the checkpoint has moved.
     async fn commit_batch(&self, lease: &Lease, batch: Batch) -> Result<Committed, StoreError>;
 
+    /// Keeps a lease that is ours for another while, for whoever is slow between two batches.
+    /// [`StoreError::RunLost`] if it is no longer ours.
+    async fn renew_lease(&self, lease: &Lease) -> Result<(), StoreError>;
+
     /// Moves a run whose last batch is committed on to `indexing` and makes what indexes
     /// are missing.
     async fn finish_loading(&self, lease: &Lease) -> Result<(), StoreError>;
@@ -113,8 +117,14 @@ pub trait Store: users::Users {
     /// Ends a run, or notes an error that the next try may not meet.
     async fn end_run(&self, lease: &Lease, end: End) -> Result<Run, StoreError>;
 
+    /// Ends an unfinished run as cancelled, whoever holds it; `None` if there is no such run.
+    async fn cancel_run(&self, id: RunId) -> Result<Option<Cancelled>, StoreError>;
+
     /// A run by its number.
     async fn run(&self, id: RunId) -> Result<Option<Run>, StoreError>;
+
+    /// At most `limit` runs that were begun before this one, newest first.
+    async fn runs(&self, before: Option<RunId>, limit: usize) -> Result<Vec<Run>, StoreError>;
 
     /// The unfinished runs whose lease has lapsed, oldest first.
     async fn abandoned_runs(&self) -> Result<Vec<Run>, StoreError>;

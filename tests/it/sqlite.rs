@@ -268,6 +268,29 @@ fn only_a_schema_that_serves_no_such_old_handler_is_refused() {
     assert!(matches!(open(), Err(StoreError::SchemaTooNew { .. })));
 }
 
+/// A run that an older handler has left is shown with what is known of it, and goes on.
+#[tokio::test]
+async fn runs_of_an_older_schema_are_brought_along() {
+    let folder = TestFolder::new();
+    let store: Arc<dyn Store> = folder.store();
+    let (_, lease) = begin(&store, "a", "1").await;
+    store.commit_batch(&lease, batch(0, 1, vec![product("B1", None, 1)])).await.unwrap();
+    drop(store);
+    let db = direct(&folder);
+    for column in ["stored_offset", "taken_at", "taken_read", "taken_stored", "moved_at"] {
+        db.execute_batch(&format!("ALTER TABLE import_run DROP COLUMN {column}")).unwrap();
+    }
+    db.execute("UPDATE meta SET value = '6' WHERE name = 'schema'", []).unwrap();
+    drop(db);
+    let store: Arc<dyn Store> = folder.store();
+    let run = store.runs(None, 1).await.unwrap().remove(0);
+    assert_eq!((run.id, run.checkpoint.offset, run.checkpoint.stored), (lease.run, 1, 1));
+    assert_eq!((run.stretch.since, run.rate()), (run.created_at, None));
+    store.commit_batch(&lease, batch(1, 2, vec![product("B2", None, 1)])).await.unwrap();
+    let now = store.run(run.id).await.unwrap().unwrap();
+    assert!(now.rate().unwrap() > 0.0);
+}
+
 /// Counting the products of a category reads the counters: no statement of it may touch
 /// the table of products.
 #[tokio::test]

@@ -74,9 +74,10 @@ mod on_sqlserver {
     use vitrine::cache::versions::{Row, Versions};
     use vitrine::clock::Clock;
     use vitrine::store::Store;
+    use vitrine::store::sqlserver::SCHEMA;
 
     use super::*;
-    use crate::contract_store::{load, product};
+    use crate::contract_store::{batch, begin, load, product};
     use crate::support::app::TestApp;
     use crate::support::files::{many, products, row};
     use crate::support::sqlserver::TestDatabase;
@@ -184,6 +185,40 @@ mod on_sqlserver {
         assert_eq!(store.categories().await.unwrap().value.len(), 2);
     }
 
+    /// A run that an older handler has left is shown with what is known of it, and goes on.
+    #[tokio::test]
+    #[ignore = "needs TEST_SQL_CONNECTION_STRING"]
+    async fn runs_of_an_older_schema_are_brought_along() {
+        let database = TestDatabase::make().await;
+        let store: Arc<dyn Store> = database.store(Clock::System).await;
+        let (_, lease) = begin(&store, "a", "1").await;
+        store.commit_batch(&lease, batch(0, 1, vec![product("B1", None, 1)])).await.unwrap();
+        drop(store);
+        let mut editor = database.connect().await;
+        for (column, default) in [
+            ("stored_offset", "df_run_stored"),
+            ("taken_at", "df_run_taken"),
+            ("taken_read", "df_run_taken_read"),
+            ("taken_stored", "df_run_taken_stored"),
+            ("moved_at", "df_run_moved"),
+        ] {
+            // Not every server makes a constraint of a default.
+            for drop in [format!("CONSTRAINT IF EXISTS {default}"), format!("COLUMN {column}")] {
+                let change = format!("ALTER TABLE amazon.import_run DROP {drop}");
+                editor.simple_query(change).await.unwrap().into_results().await.unwrap();
+            }
+        }
+        let older = "UPDATE amazon.meta SET value = '3' WHERE name = 'schema'";
+        editor.simple_query(older).await.unwrap().into_results().await.unwrap();
+        let store: Arc<dyn Store> = database.store(Clock::System).await;
+        let run = store.runs(None, 1).await.unwrap().remove(0);
+        assert_eq!((run.id, run.checkpoint.offset, run.checkpoint.stored), (lease.run, 1, 1));
+        assert_eq!((run.stretch.since, run.rate()), (run.created_at, None));
+        store.commit_batch(&lease, batch(1, 2, vec![product("B2", None, 1)])).await.unwrap();
+        let now = store.run(run.id).await.unwrap().unwrap();
+        assert!(now.rate().unwrap() > 0.0);
+    }
+
     #[tokio::test]
     #[ignore = "needs TEST_SQL_CONNECTION_STRING"]
     async fn ten_may_start_at_once() {
@@ -274,7 +309,8 @@ mod on_sqlserver {
         assert!(stderr(&refused).contains("handler migrate"), "{}", stderr(&refused));
         for _ in 0..2 {
             let migrated = run(command().arg("migrate").env("SQL_MIGRATE", "never"));
-            assert!(stdout(&migrated).contains("schema 3"), "{}", stderr(&migrated));
+            let said = stdout(&migrated);
+            assert!(said.contains(&format!("schema {SCHEMA}")), "{said}{}", stderr(&migrated));
         }
         let imported = run(command().arg("import").arg(folder.file("a.csv", many(10))));
         assert!(stdout(&imported).contains("loaded 10"), "{}", stderr(&imported));

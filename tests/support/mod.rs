@@ -14,6 +14,7 @@ pub mod google;
 pub mod host;
 pub mod identity;
 pub mod instances;
+pub mod office;
 pub mod process;
 pub mod redis;
 pub mod routes;

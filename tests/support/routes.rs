@@ -86,7 +86,7 @@ fn rows_of(endpoint: Endpoint) -> Vec<Row> {
         Endpoint::Home => vec![row(Fresh, "/", &[])],
         Endpoint::Health => vec![row(Fresh, "/health", &[])],
         Endpoint::Ready => vec![row(Fresh, "/health/ready", &[])],
-        // For those alone who may; asked in `people` and `products_over_http`.
+        // For those alone who may; asked in `people`, `writes` and `imports_over_http`.
         Endpoint::CreateProduct
         | Endpoint::ReplaceProduct
         | Endpoint::UpdateProduct
@@ -99,6 +99,11 @@ fn rows_of(endpoint: Endpoint) -> Vec<Row> {
         | Endpoint::Me
         | Endpoint::ListUsers
         | Endpoint::UpdateUser
+        | Endpoint::ListImports
+        | Endpoint::GetImport
+        | Endpoint::ImportRejects
+        | Endpoint::CancelImport
+        | Endpoint::RetryImport
         | Endpoint::Stats => vec![],
     }
 }

@@ -4,7 +4,7 @@
 //! that the operator named. Without a name only what can be a blob service at all counts:
 //! those of Azure's clouds, and an emulator on this machine.
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use url::{Host, Url};
 
 /// What the names of Azure's blob services end in: the public cloud and the two sovereign
@@ -15,6 +15,10 @@ const SERVICES: [&str; 4] = [
     ".blob.core.chinacloudapi.cn",
     ".blob.storage.azure.net",
 ];
+
+/// What is escaped in an address: all that may be (RFC 3986).
+const ESCAPED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
 /// The container that imports are taken from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +47,15 @@ impl BlobPlace {
         is_container && segments.next().is_some_and(|name| !name.is_empty())
     }
 
+    /// The one spelling of a blob's address: whoever tells of it, it is the same blob. `None` if
+    /// it does not lie here.
+    pub fn canonical(&self, address: &str) -> Option<String> {
+        let url = self.has(address).then(|| address.parse::<Url>().ok())??;
+        let path = percent_decode_str(url.path()).decode_utf8().ok()?;
+        let path = utf8_percent_encode(&path, ESCAPED);
+        Some(format!("{}{path}", url.origin().ascii_serialization()))
+    }
+
     /// How many segments of the path name the account; `None` for another service.
     fn account_segments(&self, url: &Url) -> Option<usize> {
         if (url.username(), url.password()) != ("", None) {
@@ -54,7 +67,7 @@ impl BlobPlace {
             let is_same = url.origin() == service.origin() && is_beneath;
             return is_same.then(|| path.matches('/').count());
         }
-        if is_local(&url.host()?) {
+        if is_local_host(&url.host()?) {
             return self.allows_emulator.then_some(1);
         }
         let is_azure = SERVICES.iter().any(|end| {
@@ -65,7 +78,12 @@ impl BlobPlace {
     }
 }
 
-fn is_local(host: &Host<&str>) -> bool {
+/// Whether an address is one of this machine.
+pub(crate) fn is_local(url: &Url) -> bool {
+    url.host().is_some_and(|host| is_local_host(&host))
+}
+
+fn is_local_host(host: &Host<&str>) -> bool {
     match host {
         Host::Domain(name) => *name == "localhost",
         Host::Ipv4(address) => address.is_loopback(),
@@ -138,6 +156,24 @@ mod tests {
         ] {
             assert!(!place.has(uri), "{uri}");
         }
+    }
+
+    #[test]
+    fn every_spelling_of_an_address_is_one() {
+        let named = place(Some("https://mine.blob.core.windows.net"));
+        for address in [
+            "https://mine.blob.core.windows.net/imports/a/b é+%25.csv",
+            "https://MINE.blob.core.windows.net:443/imports/a%2Fb%20%c3%a9%2B%25.csv",
+            "https://mine.blob.core.windows.net/%69mports/%61/b%20%C3%A9+%25%2Ecsv",
+        ] {
+            assert_eq!(
+                named.canonical(address).as_deref(),
+                Some("https://mine.blob.core.windows.net/imports/a/b%20%C3%A9%2B%25.csv"),
+                "{address}"
+            );
+        }
+        assert_eq!(named.canonical("https://theirs.blob.core.windows.net/imports/a"), None);
+        assert_eq!(named.canonical("https://mine.blob.core.windows.net/imports/%ff"), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use azure_storage_blob::models::{
 };
 use azure_storage_blob::{BlobContainerClient, BlockBlobClient};
 use bytes::Bytes;
+use uuid::Uuid;
 
 use super::{BlobError, Blobs, trials::tried};
 
@@ -13,6 +14,8 @@ use super::{BlobError, Blobs, trials::tried};
 pub struct Upload {
     container: BlobContainerClient,
     client: BlockBlobClient,
+    /// Where the names of our pieces begin: somebody else may be at the same blob.
+    own: String,
     /// Names of the pieces so far, all of one length.
     blocks: Vec<Vec<u8>>,
 }
@@ -22,14 +25,15 @@ impl Blobs {
     pub fn upload(&self, container: &str, name: &str) -> Result<Upload, BlobError> {
         let container = self.container(container)?;
         let client = container.blob_client(name).block_blob_client();
-        Ok(Upload { container, client, blocks: Vec::new() })
+        let own = Uuid::new_v4().simple().to_string();
+        Ok(Upload { container, client, own, blocks: Vec::new() })
     }
 }
 
 impl Upload {
     /// Sends the next piece. The container is made with the first one if it is missing.
     pub async fn put(&mut self, piece: Bytes) -> Result<(), BlobError> {
-        let name = format!("{:08}", self.blocks.len()).into_bytes();
+        let name = format!("{}{:08}", self.own, self.blocks.len()).into_bytes();
         match self.stage(&name, &piece).await {
             Err(BlobError::Gone) if self.blocks.is_empty() => {
                 self.make_container().await?;

@@ -10,7 +10,7 @@ use super::{Failure, Functions, Success};
 use crate::blobs::BlobError;
 use crate::blobs::place::BlobPlace;
 use crate::import::source::Source;
-use crate::import::{DELIVERED, ImportError, Outcome, import};
+use crate::import::{DELIVERED, ImportError, Outcome, import_state};
 use crate::store::{Run, RunState};
 
 /// How often a run that is held elsewhere is looked at.
@@ -44,6 +44,10 @@ pub(super) async fn deliver(functions: &Functions, source: Source) -> Result<Suc
                 tracing::info!(source = source.uri(), "another instance imports it: waiting");
                 tokio::time::sleep(LOOK_EVERY).await;
             }
+            // What lies there now is looked at anew.
+            Err(ImportError::Overwritten(reason)) if Instant::now() < patient_until => {
+                tracing::info!(source = source.uri(), reason, "the import begins anew");
+            }
             // The host would try again at once, and put the upload aside after five tries.
             Err(e) if e.may_pass() && Instant::now() < patient_until => {
                 let reason = e.to_string();
@@ -61,8 +65,10 @@ pub(super) async fn deliver(functions: &Functions, source: Source) -> Result<Suc
 
 async fn import_in_turn(functions: &Functions, source: Source) -> Result<Outcome, ImportError> {
     let Functions { store, rejects, cache, at_work, .. } = functions;
+    // Whoever waits for storage keeps nobody else from his turn.
+    let state = source.state().await?;
     let _turn = at_work.acquire().await.expect("the semaphore is never closed");
-    import(store, rejects, source, DELIVERED, &|_| cache.nudge()).await
+    import_state(store, rejects, source, state, DELIVERED, &|_| cache.nudge()).await
 }
 
 fn said(run: &Run, what: &str) -> Success {
@@ -79,14 +85,14 @@ fn source(functions: &Functions, blob: Blob) -> Result<Source, Failure> {
         let reason = "the envelope names no blob: it has no `Uri`";
         return Err(Failure::Source(reason.to_owned()));
     };
-    match blob.content {
-        Content::Here(content) if functions.imports.has(&uri) => {
+    match (blob.content, functions.imports.canonical(&uri)) {
+        (Content::Here(content), Some(uri)) => {
             Ok(Source::Bytes { uri, etag: blob.etag, modified: blob.modified, content })
         }
-        Content::Here(_) => {
+        (Content::Here(_), None) => {
             Err(refused(functions, &BlobError::Elsewhere(functions.imports.container.clone())))
         }
-        Content::Elsewhere => named(functions, &uri),
+        (Content::Elsewhere, _) => named(functions, &uri),
     }
 }
 

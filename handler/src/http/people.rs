@@ -5,23 +5,21 @@ mod fields;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::SecretString;
 use serde::Serialize;
 use tracing::Instrument as _;
 use uuid::Uuid;
-use warp::http::header::LINK;
-use warp::http::{HeaderMap, HeaderValue, StatusCode};
+use warp::http::{HeaderMap, StatusCode};
 use warp::reply::Response;
 
 use self::fields::{email, is_email_short, is_password_short, name, needed, password};
 use super::auth::{self, Caller};
 use super::body::Body;
+use super::list_page::ListPage;
 use super::problem::ApiError;
 use super::{respond, writes};
 use crate::app::App;
-use crate::catalog::{Invalid, JsonObject, Limit, query_string};
+use crate::catalog::JsonObject;
 use crate::identity::accounts::{AccountError, SignUp, SignedIn};
 use crate::identity::limits::{Attempt, RetryAfter};
 use crate::store::StoreError;
@@ -212,47 +210,15 @@ pub(super) async fn list(
     raw_query: &str,
 ) -> Result<Response, ApiError> {
     auth::administrator(app, headers).await?;
-    let (limit, after) = page(raw_query)?;
-    let mut users = app.store.users(after, limit.get() + 1).await?;
-    let is_last = users.len() <= limit.get();
-    users.truncate(limit.get());
+    let page = ListPage::parse(raw_query, |key| Uuid::from_slice(key).ok())?;
+    let mut users = app.store.users(page.after, page.rows()).await?;
+    let next = page.cut(&mut users, |user| user.id);
     let shown: Vec<_> = users.iter().map(Shown::from).collect();
     let mut response = respond::json(&shown, StatusCode::OK);
-    if let (false, Some(last)) = (is_last, users.last()) {
-        let cursor = URL_SAFE_NO_PAD.encode(last.id);
-        let link = format!("</users?limit={}&cursor={cursor}>; rel=\"next\"", limit.get());
-        let link = HeaderValue::try_from(link).expect("a link is ASCII");
-        response.headers_mut().insert(LINK, link);
+    if let Some(cursor) = next {
+        page.link(&mut response, "/users", &cursor);
     }
     Ok(response)
-}
-
-fn page(raw_query: &str) -> Result<(Limit, Option<Uuid>), Vec<Invalid>> {
-    let (mut limit, mut after, mut faults) = (None, None, Vec::new());
-    for (name, value) in query_string::parameters(raw_query) {
-        match name.as_ref() {
-            "code" | "clientId" => {}
-            "limit" if limit.is_none() => match Limit::parse(&value) {
-                Ok(given) => limit = Some(given),
-                Err(fault) => faults.push(fault),
-            },
-            "cursor" if after.is_none() => {
-                let bytes = URL_SAFE_NO_PAD.decode(value.as_bytes()).ok();
-                after = bytes.and_then(|bytes| Uuid::from_slice(&bytes).ok());
-                if after.is_none() {
-                    let reason = "is not one that this list has given out";
-                    faults.push(Invalid::new("cursor", reason));
-                }
-            }
-            "limit" => faults.push(Invalid::new("limit", "must be given only once")),
-            "cursor" => faults.push(Invalid::new("cursor", "must be given only once")),
-            name => {
-                let name: String = name.chars().take(40).collect();
-                faults.push(Invalid::new("query", format!("there is no parameter `{name}`")));
-            }
-        }
-    }
-    if faults.is_empty() { Ok((limit.unwrap_or_default(), after)) } else { Err(faults) }
 }
 
 /// `PATCH /users/{id}`

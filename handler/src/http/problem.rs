@@ -17,6 +17,7 @@ use crate::catalog::{InputError, Invalid, NotAnObject};
 use crate::host::Failure;
 use crate::identity::IdentityError;
 use crate::identity::accounts::AccountError;
+use crate::imports::ImportsError;
 use crate::store::{StoreError, WriteError};
 
 /// Seconds after which a client may try again when a part is away.
@@ -24,6 +25,8 @@ const RETRY_SECONDS: u32 = 2;
 
 /// The whole data set takes about so long to be streamed.
 const STREAM_RETRY_SECONDS: u32 = 10;
+/// An import takes a minute or two.
+const IMPORT_RETRY_SECONDS: u32 = 10;
 /// Faults that are told of: more than there are parameters. A query of a few letters each would
 /// else be answered with twenty times its size.
 const FAULTS_MAX: usize = 16;
@@ -77,6 +80,9 @@ pub enum ApiError {
     EmailTaken,
     #[error("nobody would be left to administer")]
     LastAdministrator,
+    /// A run that is not handled as asked.
+    #[error("{0}")]
+    Import(ImportsError),
     /// Seconds after which the next attempt may be made.
     #[error("too many attempts, try again later")]
     TooManyAttempts(u32),
@@ -163,6 +169,7 @@ impl ApiError {
             Self::LastAdministrator => {
                 (StatusCode::CONFLICT, "last-administrator", "The last administrator")
             }
+            Self::Import(refusal) => import_class(refusal),
             Self::TooManyAttempts(_) => {
                 (StatusCode::TOO_MANY_REQUESTS, "too-many-attempts", "Too many attempts")
             }
@@ -212,6 +219,7 @@ impl ApiError {
             }
             Self::AccountsAway(_)
             | Self::Unavailable(_)
+            | Self::Import(ImportsError::Unreadable(..))
             | Self::Refused(WriteError::KeyInFlight) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
             }
@@ -220,6 +228,9 @@ impl ApiError {
             }
             Self::Unauthorized | Self::LoginFailed => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Self::Import(ImportsError::Busy) => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(IMPORT_RETRY_SECONDS));
             }
             Self::TooManyStreams => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(STREAM_RETRY_SECONDS));
@@ -277,6 +288,26 @@ fn refusal_class(refusal: &WriteError) -> Class {
     }
 }
 
+fn import_class(refusal: &ImportsError) -> Class {
+    let conflict = |word, title| (StatusCode::CONFLICT, word, title);
+    match refusal {
+        ImportsError::NoSuchRun => (StatusCode::NOT_FOUND, "no-such-import", "No such import"),
+        ImportsError::Ended(..) => conflict("import-ended", "The import has ended"),
+        ImportsError::Held(_) => conflict("import-in-progress", "The import is in progress"),
+        ImportsError::RetriedAs(..) => conflict("import-retried", "The import was tried again"),
+        ImportsError::NotKept(_) => conflict("source-not-kept", "The file was not kept"),
+        ImportsError::Gone(_) => conflict("source-gone", "The file is not there"),
+        ImportsError::Changed(_) => conflict("source-changed", "The file is another one"),
+        ImportsError::Unreadable(..) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "A part is away")
+        }
+        ImportsError::Busy => {
+            (StatusCode::TOO_MANY_REQUESTS, "too-many-imports", "Too many imports")
+        }
+        ImportsError::Store(_) => INTERNAL,
+    }
+}
+
 fn invocation_class(failure: &Failure) -> Class {
     match failure {
         Failure::Body(BodyError::TooLarge(_)) => TOO_LARGE,
@@ -324,6 +355,15 @@ impl From<InputError> for ApiError {
         match error {
             InputError::Malformed(e) => Self::Malformed(e),
             InputError::Invalid(faults) => Self::InvalidFields(faults),
+        }
+    }
+}
+
+impl From<ImportsError> for ApiError {
+    fn from(error: ImportsError) -> Self {
+        match error {
+            ImportsError::Store(error) => error.into(),
+            refusal => Self::Import(refusal),
         }
     }
 }

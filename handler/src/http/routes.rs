@@ -77,6 +77,11 @@ pub enum Endpoint {
     Me,
     ListUsers,
     UpdateUser,
+    ListImports,
+    GetImport,
+    ImportRejects,
+    CancelImport,
+    RetryImport,
     Stats,
 }
 
@@ -91,6 +96,11 @@ impl Endpoint {
                 | Self::CategoryName
                 | Self::CategoryCount
         )
+    }
+
+    /// Whether it is a list of those who administer, with pages.
+    pub(super) fn has_parameters(self) -> bool {
+        matches!(self, Self::ListUsers | Self::ListImports)
     }
 }
 
@@ -115,7 +125,7 @@ const fn delete(function: &'static str, path: &'static str, endpoint: Endpoint) 
 }
 
 /// Every route there is, those most asked for first.
-pub const ROUTES: [Route; 21] = [
+pub const ROUTES: [Route; 26] = [
     get("ListProducts", "/products", Endpoint::ListProducts),
     get("GetProduct", "/products/{asin}", Endpoint::GetProduct),
     get("Home", "/", Endpoint::Home),
@@ -136,6 +146,11 @@ pub const ROUTES: [Route; 21] = [
     get("Me", "/me", Endpoint::Me),
     get("ListUsers", "/users", Endpoint::ListUsers),
     patch("UpdateUser", "/users/{id}", Endpoint::UpdateUser),
+    get("ListImports", "/imports", Endpoint::ListImports),
+    get("GetImport", "/imports/{id}", Endpoint::GetImport),
+    get("ImportRejects", "/imports/{id}/rejects", Endpoint::ImportRejects),
+    delete("CancelImport", "/imports/{id}", Endpoint::CancelImport),
+    post("RetryImport", "/imports/{id}/retry", Endpoint::RetryImport),
     get("Stats", "/stats", Endpoint::Stats),
 ];
 

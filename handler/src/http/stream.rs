@@ -4,15 +4,10 @@
 //! is held, and what is in memory is a page or two, however long the list and however slow
 //! the client. Behind the Functions front end a reply ends after 230 s.
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
-use bytes::Bytes;
-use futures_util::stream::poll_fn;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::{sleep, timeout};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument as _;
 use warp::Reply as _;
 use warp::http::HeaderValue;
@@ -20,6 +15,7 @@ use warp::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, VARY}
 use warp::reply::Response;
 
 use super::accept::ListForm;
+use super::chunks::{self, Chunks, read_patiently};
 use super::problem::ApiError;
 use super::respond::{CACHE_STATUS, CATALOGUE, TOTAL_COUNT, VARIES};
 use crate::catalog::{CategoryId, PageQuery, Product};
@@ -27,14 +23,7 @@ use crate::store::{Page, Store, StoreError};
 
 /// CONTRACT 5: two at a time.
 const STREAMS_MAX: usize = 2;
-/// How long a page may take to be read.
-const PAGE_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a store that has no time is left alone.
-const BUSY_PAUSE: Duration = Duration::from_millis(200);
-/// How long a client may take for a page's worth of bytes before its place is given away.
-const CLIENT_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// The places for streams, and what became of those that were asked for.
+/// The places for streams of any list, and what became of those that were asked for.
 #[derive(Debug)]
 pub struct Streams {
     places: Arc<Semaphore>,
@@ -57,6 +46,31 @@ impl Default for Streams {
     }
 }
 
+impl Streams {
+    /// A place, held for as long as the stream goes on; refused if all are taken.
+    pub(super) fn place(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            ApiError::TooManyStreams
+        })
+    }
+
+    /// Carries a stream on beside the answer that it fills.
+    pub(super) fn carry(
+        self: Arc<Self>,
+        stream: impl Future<Output = Result<(), String>> + Send + 'static,
+    ) {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        let streaming = async move {
+            if let Err(cause) = stream.await {
+                self.cut.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!("a stream was cut short: {cause}");
+            }
+        };
+        tokio::spawn(streaming.in_current_span());
+    }
+}
+
 /// Answers with the whole list. The first page is read before the answer begins, so what can
 /// be told by a status is; an error behind it cuts the connection.
 pub(super) async fn list(
@@ -66,27 +80,17 @@ pub(super) async fn list(
     form: ListForm,
 ) -> Result<Response, ApiError> {
     let query = PageQuery::parse_whole(raw_query)?;
-    let Ok(place) = Arc::clone(&streams.places).try_acquire_owned() else {
-        streams.refused.fetch_add(1, Ordering::Relaxed);
-        return Err(ApiError::TooManyStreams);
-    };
+    let place = streams.place()?;
     let first = read(store.as_ref(), &query).await.map_err(|e| ApiError::from(Arc::new(e)))?;
     let Some(first) = first else {
         let category = query.category.map_or(0, CategoryId::get);
         return Err(ApiError::UnknownCategory(category));
     };
-    streams.begun.fetch_add(1, Ordering::Relaxed);
     let total = first.total;
-    let (send, chunks) = mpsc::channel(1);
-    let streaming = async move {
-        let work = Stream { store, query, form, send, _place: place };
-        if let Err(cause) = work.run(first).await {
-            streams.cut.fetch_add(1, Ordering::Relaxed);
-            tracing::warn!("a stream was cut short: {cause}");
-        }
-    };
-    tokio::spawn(streaming.in_current_span());
-    let mut response = warp::reply::stream(body(chunks)).into_response();
+    let (chunks, body) = chunks::channel();
+    let work = Stream { store, query, form, chunks, _place: place };
+    streams.carry(work.run(first));
+    let mut response = warp::reply::stream(body).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(form.content_type()));
     headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static(form.disposition()));
@@ -99,42 +103,9 @@ pub(super) async fn list(
     Ok(response)
 }
 
-/// A page of the list. A store that has no time is asked again for a while: a stream that
-/// has begun can only be cut.
+/// A page of the list.
 async fn read(store: &dyn Store, query: &PageQuery) -> Result<Option<Page>, StoreError> {
-    let reading = async {
-        loop {
-            match store.page(query).await {
-                Err(StoreError::Busy) => sleep(BUSY_PAUSE).await,
-                read => return read,
-            }
-        }
-    };
-    let read = timeout(PAGE_TIMEOUT, reading).await;
-    Ok(read.map_err(|late| StoreError::Unreachable(late.into()))??.value)
-}
-
-/// The body that the chunks make.
-fn body(mut chunks: mpsc::Receiver<Chunk>) -> impl futures_util::Stream<Item = io::Result<Bytes>> {
-    let mut is_whole = false;
-    poll_fn(move |context| {
-        chunks.poll_recv(context).map(|chunk| match chunk {
-            Some(Chunk::Bytes(bytes)) => Some(Ok(bytes)),
-            Some(Chunk::End) => {
-                is_whole = true;
-                None
-            }
-            None if is_whole => None,
-            // An error in place of the end: the client sees that the list is not whole.
-            None => Some(Err(io::Error::other("the list was cut short"))),
-        })
-    })
-}
-
-/// What goes to the client. A stream whose other side goes away without an end is cut.
-enum Chunk {
-    Bytes(Bytes),
-    End,
+    Ok(read_patiently(|| store.page(query)).await?.value)
 }
 
 /// A stream on its way.
@@ -142,7 +113,7 @@ struct Stream {
     store: Arc<dyn Store>,
     query: PageQuery,
     form: ListForm,
-    send: mpsc::Sender<Chunk>,
+    chunks: Chunks,
     _place: OwnedSemaphorePermit,
 }
 
@@ -152,7 +123,7 @@ impl Stream {
         let mut page = first;
         loop {
             self.form.write(&page.products, &mut chunk);
-            if !self.give(Chunk::Bytes(std::mem::take(&mut chunk).into())).await? {
+            if !self.chunks.give(std::mem::take(&mut chunk)).await? {
                 return Ok(());
             }
             let next = match page.next {
@@ -164,21 +135,9 @@ impl Stream {
             };
             let Some(next) = next else {
                 // The list has ended; or its category is gone, and all products with it.
-                self.give(Chunk::End).await?;
-                return Ok(());
+                return self.chunks.end().await;
             };
             page = next;
-        }
-    }
-
-    /// `false` if the client has gone away.
-    async fn give(&self, chunk: Chunk) -> Result<bool, String> {
-        match self.send.send_timeout(chunk, CLIENT_TIMEOUT).await {
-            Ok(()) => Ok(true),
-            Err(mpsc::error::SendTimeoutError::Closed(_)) => Ok(false),
-            Err(mpsc::error::SendTimeoutError::Timeout(_)) => {
-                Err(format!("the client took less than a page in {} s", CLIENT_TIMEOUT.as_secs()))
-            }
         }
     }
 }
@@ -217,28 +176,6 @@ impl ListForm {
                 }
                 Self::Csv => product.write_csv(out),
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use futures_util::StreamExt as _;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn only_a_list_that_was_told_to_end_ends_well() {
-        for is_told in [true, false] {
-            let (send, chunks) = mpsc::channel(2);
-            send.send(Chunk::Bytes(Bytes::from_static(b"x"))).await.unwrap();
-            if is_told {
-                send.send(Chunk::End).await.unwrap();
-            }
-            drop(send);
-            let mut body = std::pin::pin!(body(chunks));
-            assert_eq!(body.next().await.unwrap().unwrap(), "x");
-            assert_eq!(body.next().await.is_none(), is_told);
         }
     }
 }

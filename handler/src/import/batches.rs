@@ -67,7 +67,7 @@ impl Fault {
     /// A truncated or damaged stream stays so; other faults of reading may pass.
     pub(super) fn into_stop(self, uri: &str) -> Stop {
         if let Some(blob) = self.error.get_ref().and_then(|e| e.downcast_ref::<BlobError>()) {
-            return SourceError::of_blob(uri, blob.clone()).into_stop();
+            return SourceError::Blob(uri.to_owned(), blob.clone()).into_stop();
         }
         match self.error.kind() {
             io::ErrorKind::UnexpectedEof
@@ -89,6 +89,32 @@ fn describe(offset: u64, error: &io::Error) -> String {
     format!("{what}, behind byte {offset} of the text; every whole record before it is kept")
 }
 
+/// Why nothing is read at all.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unread {
+    /// This is not a file to import, or not the one that was begun with.
+    #[error("{0}")]
+    NoSuchFile(String),
+    /// Its beginning cannot be read.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl Unread {
+    pub(super) fn into_stop(self, uri: &str) -> Stop {
+        match self {
+            Self::NoSuchFile(reason) => Stop::ForGood(reason),
+            Self::Fault(fault) => fault.into_stop(uri),
+        }
+    }
+}
+
+impl From<String> for Unread {
+    fn from(reason: String) -> Self {
+        Self::NoSuchFile(reason)
+    }
+}
+
 /// Makes batches of a text.
 pub(super) struct Batches {
     records: Records<Text>,
@@ -103,12 +129,16 @@ pub(super) struct Batches {
 
 impl Batches {
     /// Reads the header; the error says why this is not a file to import.
-    pub(super) fn begin(text: Text, categories: KnownCategories) -> Result<Self, String> {
-        let unreadable = |e: io::Error| describe(0, &e);
+    pub(super) fn begin(text: Text, categories: KnownCategories) -> Result<Self, Unread> {
+        let unreadable = |error| Fault { offset: 0, error };
         let mut records = Records::begin(text).map_err(unreadable)?;
         match records.advance().map_err(unreadable)? {
-            Met::End => return Err("the file is empty: its first line must be a header".to_owned()),
-            Met::Broken(what) => return Err(format!("unknown header: the first line {what}")),
+            Met::End => {
+                return Err("the file is empty: its first line must be a header".to_owned().into());
+            }
+            Met::Broken(what) => {
+                return Err(format!("unknown header: the first line {what}").into());
+            }
             Met::Record => {}
         }
         let header: Vec<String> = (0..records.width())
@@ -123,10 +153,11 @@ impl Batches {
         text: Text,
         from: &Checkpoint,
         categories: KnownCategories,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, Unread> {
         let header: Vec<String> = from.columns.split(',').map(str::to_owned).collect();
         let layout = Layout::parse(&header)?;
-        let records = Records::resume(text, from).map_err(|e| describe(from.offset, &e))?;
+        let unreadable = |error| Fault { offset: from.offset, error };
+        let records = Records::resume(text, from).map_err(unreadable)?;
         let records = records.ok_or_else(|| {
             format!("the text before byte {} is no longer the one that was read", from.offset)
         })?;

@@ -64,7 +64,7 @@ async fn take_up(
     let gone = match source.state().await {
         Ok(state) if state.etag == run.etag => None,
         Ok(_) => Some("the file has changed since the run began".to_owned()),
-        Err(e) if e.may_pass() => {
+        Err(e) if e.may_pass() || e.is_denied() => {
             tracing::warn!(import.id = run.id.0, "a run that was left behind waits: {e}");
             return Ok(());
         }
@@ -96,7 +96,8 @@ async fn fail(store: &Arc<dyn Store>, run: &Run, reason: String) -> Result<(), S
     Ok(())
 }
 
-fn log(source: &str, result: Result<Outcome, ImportError>) {
+/// Logs what became of an import that nobody waits for.
+pub fn log(source: &str, result: Result<Outcome, ImportError>) {
     match result {
         Ok(Outcome::Done(run)) => tracing::info!(
             import.id = run.id.0,

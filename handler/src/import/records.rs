@@ -72,6 +72,11 @@ impl Records<Text> {
         let before = usize::try_from(from.offset - base).unwrap_or(usize::MAX);
         let mut records = Self::new(text, base, from.line);
         records.fill()?;
+        if before > records.filled
+            && let Some(fault) = records.fault.take()
+        {
+            return Err(fault);
+        }
         if before > records.filled || digest(&records.buffer[..before]) != from.digest {
             return Ok(None);
         }
@@ -227,6 +232,8 @@ impl<R: Read> Records<R> {
             line: self.line,
             columns: columns.to_owned(),
             digest: digest(&self.buffer[before..self.position]),
+            // Known to whoever counts what is read.
+            stored: 0,
         }
     }
 

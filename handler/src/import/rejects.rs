@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::Stop;
 use crate::blobs::{BlobError, Blobs};
 use crate::store::{Reject, RunId, Store};
 
@@ -20,6 +21,22 @@ const NAME_BYTES_MAX: usize = 200;
 const CONTAINER: &str = "rejects";
 /// A piece of a blob; it may have 50,000 of them.
 const PIECE: usize = 4 * 1_024 * 1_024;
+
+/// Why refused rows are not where they belong. They stay in the store's table.
+#[derive(Debug, thiserror::Error)]
+#[error("all rows are in, and the refused ones cannot be written to {place}: {reason}")]
+pub struct Unwritten {
+    place: String,
+    reason: String,
+    may_pass: bool,
+}
+
+impl Unwritten {
+    pub(super) fn into_stop(self) -> Stop {
+        let reason = self.to_string();
+        if self.may_pass { Stop::ForNow(reason) } else { Stop::ForGood(reason) }
+    }
+}
 
 /// Where refused rows are written.
 #[derive(Clone)]
@@ -51,19 +68,26 @@ impl Rejects {
 
     /// Writes all refused rows of a run from the store's table, one a line; nothing if there
     /// are none. A reader never sees half of it.
-    pub async fn write(&self, store: &dyn Store, id: RunId, name: &str) -> Result<(), String> {
-        let refuse = |e: &dyn Display| format!("{}: {e}", self.shown(id, name));
-        let first = store.rejects(id, None, PAGE).await.map_err(|e| e.to_string())?;
+    pub async fn write(&self, store: &dyn Store, id: RunId, name: &str) -> Result<(), Unwritten> {
+        let refuse = |reason: &dyn Display, may_pass| Unwritten {
+            place: self.shown(id, name),
+            reason: reason.to_string(),
+            may_pass,
+        };
+        let first = store.rejects(id, None, PAGE).await;
+        let first = first.map_err(|e| refuse(&e, e.may_pass()))?;
         if first.is_empty() {
             return Ok(());
         }
         let rows = Rows { store, id, page: first };
         match self {
             Self::Folder(folder) => {
-                write_file(rows, folder.join(file_name(id, name))).await.map_err(|e| refuse(&e))
+                let written = write_file(rows, folder.join(file_name(id, name))).await;
+                written.map_err(|e| refuse(&e, true))
             }
             Self::Container(blobs) => {
-                write_blob(rows, blobs, &file_name(id, name)).await.map_err(|e| refuse(&e))
+                let written = write_blob(rows, blobs, &file_name(id, name)).await;
+                written.map_err(|e| refuse(&e, e.may_pass()))
             }
         }
     }

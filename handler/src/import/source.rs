@@ -108,18 +108,16 @@ impl SourceError {
         }
     }
 
+    /// Whether somebody has to let us in first.
+    pub(super) fn is_denied(&self) -> bool {
+        matches!(self, Self::Blob(_, BlobError::Denied(_)))
+    }
+
     /// The fault of a reader of this source: a blob's are told within an [`io::Error`].
     fn of_reader(uri: &str, error: io::Error) -> Self {
         match error.get_ref().and_then(|inner| inner.downcast_ref::<BlobError>()) {
-            Some(blob) => Self::of_blob(uri, blob.clone()),
+            Some(blob) => Self::Blob(uri.to_owned(), blob.clone()),
             None => Self::Io(uri.into(), error),
-        }
-    }
-
-    pub(super) fn of_blob(uri: &str, error: BlobError) -> Self {
-        match error {
-            BlobError::Overwritten => Self::Changed(uri.to_owned()),
-            error => Self::Blob(uri.to_owned(), error),
         }
     }
 
@@ -128,6 +126,7 @@ impl SourceError {
             Self::Io(..) | Self::Blob(_, BlobError::Away(_) | BlobError::Denied(_)) => {
                 Stop::ForNow(self.to_string())
             }
+            Self::Blob(_, BlobError::Overwritten) => Stop::Overwritten(self.to_string()),
             Self::NotAFile(_) | Self::NotText(_) | Self::Changed(_) | Self::Blob(..) => {
                 Stop::ForGood(self.to_string())
             }
@@ -136,6 +135,11 @@ impl SourceError {
 }
 
 impl Source {
+    /// Whether its state is what lies there in this moment, and nothing that was told.
+    pub(super) fn is_told_by_its_place(&self) -> bool {
+        matches!(self, Self::Blob(_))
+    }
+
     /// What stands for it in the run table, but for a file's absolute path.
     pub fn uri(&self) -> &str {
         match self {
@@ -274,10 +278,13 @@ fn inflated_from<R: Read + Seek + Send + 'static>(
     count: StoredBytes,
 ) -> io::Result<Box<dyn Read + Send>> {
     let mut magic = [0; 2];
-    let is_gzip = read_whole(&mut stored, &mut magic)? == 2 && magic == GZIP_MAGIC;
+    let begun = read_whole(&mut stored, &mut magic)?;
+    let is_gzip = begun == 2 && magic == GZIP_MAGIC;
+    // Not by going back: what lies far away was asked for once.
+    let begins = Cursor::new(magic).take(begun as u64);
     if is_gzip {
-        stored.seek(SeekFrom::Start(0))?;
-        let stored = BufReader::with_capacity(READ_BYTES, Counted { inner: stored, count });
+        let stored = Counted { inner: begins.chain(stored), count };
+        let stored = BufReader::with_capacity(READ_BYTES, stored);
         let mut text = Members::new(stored);
         let skipped = io::copy(&mut (&mut text).take(offset), &mut io::sink())?;
         if skipped < offset {
@@ -286,6 +293,11 @@ fn inflated_from<R: Read + Seek + Send + 'static>(
         Ok(Box::new(text))
     } else {
         count.0.store(offset, Ordering::Relaxed);
+        if offset < begun as u64 {
+            let mut stored = begins.chain(stored);
+            io::copy(&mut (&mut stored).take(offset), &mut io::sink())?;
+            return Ok(Box::new(Counted { inner: stored, count }));
+        }
         stored.seek(SeekFrom::Start(offset))?;
         Ok(Box::new(Counted { inner: stored, count }))
     }

@@ -4,7 +4,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::{BadSetting, bad, container};
-use crate::blobs::place::BlobPlace;
+use crate::blobs::place::{BlobPlace, is_local};
 
 /// The storage account that imports come from and refused rows go to.
 #[derive(Debug, Clone)]
@@ -27,11 +27,14 @@ const SAS: &str = "IMPORT_STORAGE_SAS";
 /// The rest of the connection is the host's own.
 pub(super) fn read(given: &Given<'_>, production: bool) -> Result<Storage, BadSetting> {
     let container = container(given("IMPORT_CONTAINER").unwrap_or("imports"))?;
-    let service = match (given(SERVICE), given(ACCOUNT)) {
-        (Some(service), _) => Some(service_at(service)?),
-        (None, Some(account)) => Some(service_of(account)?),
-        (None, None) => None,
-    };
+    let (named, account) =
+        (given(SERVICE).map(service_at).transpose()?, given(ACCOUNT).map(service_of).transpose()?);
+    if let (Some(named), Some(account)) = (&named, &account)
+        && named.origin() != account.origin()
+    {
+        return Err(bad(SERVICE, format!("names another account than {ACCOUNT}")));
+    }
+    let service = named.or(account);
     let sas = given(SAS).map(|token| token.trim().trim_start_matches('?'));
     if sas.is_some() && service.is_none() {
         return Err(bad(
@@ -42,6 +45,14 @@ pub(super) fn read(given: &Given<'_>, production: bool) -> Result<Storage, BadSe
     if sas.is_some_and(|token| !is_token(token)) {
         return Err(bad(SAS, "must be a token such as sv=…&sig=…"));
     }
+    if let Some(service) = service.as_ref().filter(|service| service.scheme() == "http") {
+        if sas.is_none() {
+            return Err(bad(SERVICE, format!("must be https, or an emulator with {SAS}")));
+        }
+        if production && !is_local(service) {
+            return Err(bad(SERVICE, "must be https in production"));
+        }
+    }
     Ok(Storage {
         place: BlobPlace { service, container, allows_emulator: !production },
         sas: sas.map(SecretString::from),
@@ -51,7 +62,7 @@ pub(super) fn read(given: &Given<'_>, production: bool) -> Result<Storage, BadSe
 
 /// A query that signs.
 fn is_token(text: &str) -> bool {
-    text.split('&').any(|pair| pair.starts_with("sig="))
+    text.split('&').any(|pair| pair.strip_prefix("sig=").is_some_and(|sig| !sig.is_empty()))
         && !text.contains(|c: char| c == '#' || c.is_whitespace() || c.is_control())
 }
 

@@ -82,6 +82,37 @@ pub enum HowStarted {
     /// By the watched folder, a trigger, or the taking up of abandoned runs:
     /// waits for a live owner's lease to lapse.
     Delivered,
+    /// By a person who wants this very run tried again: it goes on if it has failed or was
+    /// left behind, and gets the next attempt if it has ended. Once: of two who want it at
+    /// once, the second finds the first one's.
+    Retried(RunId),
+}
+
+impl HowStarted {
+    /// Whether a run is left to whoever holds it.
+    pub(super) fn respects_owners(self) -> bool {
+        matches!(self, Self::Delivered | Self::Retried(_))
+    }
+
+    /// Whether a run that has ended, but not as failed, is done again.
+    pub(super) fn begins_anew(self) -> bool {
+        matches!(self, Self::Again | Self::Retried(_))
+    }
+
+    /// Whether a person asks.
+    pub(super) fn is_by_hand(self) -> bool {
+        self != Self::Delivered
+    }
+
+    /// Whether somebody has come before: the newest run is not the one that was meant.
+    pub(super) fn comes_second(self, newest: RunId) -> bool {
+        matches!(self, Self::Retried(run) if run != newest)
+    }
+
+    /// Whether errors of earlier tries are forgotten.
+    pub(super) fn forgives(self) -> bool {
+        matches!(self, Self::Retried(_))
+    }
 }
 
 /// The wish to import one state of one source.
@@ -108,7 +139,8 @@ pub struct Claim {
 pub enum Claimed {
     /// The run is ours.
     Ours(Box<Run>, Lease),
-    /// There is nothing to do: this state has been dealt with.
+    /// There is nothing to do: this state has been dealt with, or the run that was to be
+    /// retried has a later attempt, which this is.
     Ended(Box<Run>),
     /// Somebody else is at it.
     HeldElsewhere(Box<Run>),
@@ -149,6 +181,30 @@ pub struct Checkpoint {
     pub columns: String,
     /// A digest of the (at most) 4 KiB before the offset, compared when going on.
     pub digest: String,
+    /// About how many bytes of the source as it is stored were read up to here: what of a
+    /// compressed one is left can be told by nothing else. Nothing is decided by it.
+    pub stored: u64,
+}
+
+/// What the owner of a run had when it took it, and until when it has got further.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stretch {
+    /// When it took the run, µs since 1970.
+    pub since: i64,
+    /// When its last batch was committed, µs since 1970.
+    pub until: i64,
+    /// Rows that had been read by then.
+    pub read: u64,
+    /// Bytes of the source as it is stored that had been read by then.
+    pub stored: u64,
+}
+
+impl Stretch {
+    /// Seconds from the taking of the run to its last batch; `None` before the first.
+    fn seconds(&self) -> Option<f64> {
+        let micros = self.until.checked_sub(self.since).filter(|micros| *micros > 0)?;
+        Some(micros as f64 / 1e6)
+    }
 }
 
 /// A run, as the database has it.
@@ -182,6 +238,39 @@ pub struct Run {
     pub created_at: i64,
     /// When it ended, µs since 1970.
     pub ended_at: Option<i64>,
+    /// What its owner, the last one if it has none, has got done.
+    pub stretch: Stretch,
+}
+
+impl Run {
+    /// Rows a second that its owner has read, up to the last batch; `None` before the first.
+    /// What former owners did, and the time between them, does not count.
+    pub fn rate(&self) -> Option<f64> {
+        let rows = self.counts.read.saturating_sub(self.stretch.read);
+        Some(rows as f64 / self.stretch.seconds()?)
+    }
+
+    /// Seconds that the loading would go on from the last batch, if it went on as it went so
+    /// far; `None` while nobody knows or nothing is loaded.
+    pub fn seconds_left(&self) -> Option<f64> {
+        // A run with an error rests.
+        if self.state != RunState::Loading || self.error.is_some() {
+            return None;
+        }
+        let read = self.checkpoint.stored.saturating_sub(self.stretch.stored);
+        let left = self.size.saturating_sub(self.checkpoint.stored);
+        let seconds = self.stretch.seconds().filter(|_| read > 0)?;
+        Some(left as f64 * seconds / read as f64)
+    }
+}
+
+/// What became of the wish to cancel a run.
+#[derive(Debug, Clone)]
+pub enum Cancelled {
+    /// It is cancelled: its owner stops at its next batch, none of which is applied.
+    Now(Box<Run>),
+    /// It had ended before, and stays as it is.
+    EndedBefore(Box<Run>),
 }
 
 /// The rows of a batch, all of one kind.
@@ -270,6 +359,8 @@ pub enum End {
     Done,
     /// It will not work without something being changed.
     Failed(String),
+    /// The source has become another one meanwhile, which gets a run of its own.
+    Superseded(String),
     /// It may work later: the run stays as it is and is taken up again, until this has
     /// happened five times with no batch going through.
     Paused(String),
@@ -277,3 +368,53 @@ pub enum End {
 
 /// Errors in a row, with no batch between them, after which a run counts as failed.
 pub const ERRORS_MAX: u32 = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Half a file of 1,000 bytes: the last 400 of them, 80 rows, in two seconds by its owner.
+    fn half_done() -> Run {
+        Run {
+            id: RunId(1),
+            source: "a".to_owned(),
+            etag: "1".to_owned(),
+            attempt: 1,
+            state: RunState::Loading,
+            size: 1_000,
+            checkpoint: Checkpoint { stored: 500, ..Checkpoint::default() },
+            counts: Counts { read: 100, ..Counts::default() },
+            rejects_max: None,
+            categories_made: 0,
+            errors: 0,
+            error: None,
+            created_at: 1,
+            ended_at: None,
+            stretch: Stretch { since: 7_000_000, until: 9_000_000, read: 20, stored: 100 },
+        }
+    }
+
+    #[test]
+    fn the_rate_is_that_of_the_last_owner_and_what_is_left_follows_from_it() {
+        let run = half_done();
+        assert_eq!((run.rate(), run.seconds_left()), (Some(40.0), Some(2.5)));
+        let resting = Run { error: Some("the disk is full".to_owned()), ..run.clone() };
+        assert_eq!((resting.rate(), resting.seconds_left()), (Some(40.0), None));
+        let done = Run { state: RunState::Done, ..run };
+        assert_eq!((done.rate(), done.seconds_left()), (Some(40.0), None));
+    }
+
+    #[test]
+    fn nothing_is_known_before_the_first_batch() {
+        let mut taken = half_done();
+        taken.stretch.until = taken.stretch.since;
+        assert_eq!((taken.rate(), taken.seconds_left()), (None, None));
+        let mut unread = half_done();
+        unread.stretch.stored = unread.checkpoint.stored;
+        assert_eq!(unread.seconds_left(), None);
+        // More than there is: the source has grown, and the run will say so.
+        let mut beyond = half_done();
+        beyond.checkpoint.stored = 2_000;
+        assert_eq!(beyond.seconds_left(), Some(0.0));
+    }
+}

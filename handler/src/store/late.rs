@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use super::{
-    Batch, Claim, Claimed, Committed, Edit, End, Lease, Once, Page, Read, Reject, Run, RunId,
-    Store, StoreError, WriteError, Written,
+    Batch, Cancelled, Claim, Claimed, Committed, Edit, End, Lease, Once, Page, Read, Reject, Run,
+    RunId, Store, StoreError, WriteError, Written,
 };
 use crate::cache::versions::Versions;
 use crate::catalog::{Asin, Category, CategoryCount, PageQuery, Product};
@@ -137,12 +137,24 @@ impl Store for LateStore {
         self.store()?.finish_loading(lease).await
     }
 
+    async fn renew_lease(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.store()?.renew_lease(lease).await
+    }
+
     async fn end_run(&self, lease: &Lease, end: End) -> Result<Run, StoreError> {
         self.store()?.end_run(lease, end).await
     }
 
+    async fn cancel_run(&self, id: RunId) -> Result<Option<Cancelled>, StoreError> {
+        self.store()?.cancel_run(id).await
+    }
+
     async fn run(&self, id: RunId) -> Result<Option<Run>, StoreError> {
         self.store()?.run(id).await
+    }
+
+    async fn runs(&self, before: Option<RunId>, limit: usize) -> Result<Vec<Run>, StoreError> {
+        self.store()?.runs(before, limit).await
     }
 
     async fn abandoned_runs(&self) -> Result<Vec<Run>, StoreError> {

@@ -29,8 +29,8 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
 use super::{
-    Batch, Claim, Claimed, Committed, Edit, End, Lease, Once, Page, Read, Reject, Run, RunId,
-    Store, StoreError, WriteError, Written,
+    Batch, Cancelled, Claim, Claimed, Committed, Edit, End, Lease, Once, Page, Read, Reject, Run,
+    RunId, Store, StoreError, WriteError, Written,
 };
 use crate::cache::versions::Versions;
 use crate::catalog::{Asin, Category, CategoryCount, PageQuery, Product};
@@ -272,6 +272,11 @@ impl Store for SqliteStore {
         Ok(())
     }
 
+    async fn renew_lease(&self, lease: &Lease) -> Result<(), StoreError> {
+        let (lease, now) = (*lease, self.clock.now_micros());
+        self.write(move |tx| runs::renew(tx, &lease, now)).await
+    }
+
     async fn end_run(&self, lease: &Lease, end: End) -> Result<Run, StoreError> {
         let (lease, now) = (*lease, self.clock.now_micros());
         let run = self.write(move |tx| runs::end(tx, &lease, &end, now)).await?;
@@ -279,8 +284,17 @@ impl Store for SqliteStore {
         Ok(run)
     }
 
+    async fn cancel_run(&self, id: RunId) -> Result<Option<Cancelled>, StoreError> {
+        let now = self.clock.now_micros();
+        self.write(move |tx| runs::cancel(tx, id, now)).await
+    }
+
     async fn run(&self, id: RunId) -> Result<Option<Run>, StoreError> {
         self.read(move |db| runs::find(db, id)).await
+    }
+
+    async fn runs(&self, before: Option<RunId>, limit: usize) -> Result<Vec<Run>, StoreError> {
+        self.read(move |db| runs::list(db, before, limit)).await
     }
 
     async fn abandoned_runs(&self) -> Result<Vec<Run>, StoreError> {

@@ -32,8 +32,8 @@ use backon::BackoffBuilder as _;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::{
-    Batch, Claim, Claimed, Committed, Edit, End, Lease, Once, Page, Read, Reject, Run, RunId,
-    Store, StoreError, WriteError, Written,
+    Batch, Cancelled, Claim, Claimed, Committed, Edit, End, Lease, Once, Page, Read, Reject, Run,
+    RunId, Store, StoreError, WriteError, Written,
 };
 use crate::cache::versions::Versions;
 use crate::catalog::{Asin, Category, CategoryCount, PageQuery, Product};
@@ -382,14 +382,28 @@ impl Store for SqlServerStore {
         transact!(self, |session| runs::begin_indexing(session, lease, now).await)
     }
 
+    async fn renew_lease(&self, lease: &Lease) -> Result<(), StoreError> {
+        let now = self.now();
+        transact!(self, |session| runs::renew(session, lease, now).await)
+    }
+
     async fn end_run(&self, lease: &Lease, end: End) -> Result<Run, StoreError> {
         let now = self.now();
         self.ahead.forget(lease);
         transact!(self, BATCH, |session| runs::end(session, lease, &end, now).await)
     }
 
+    async fn cancel_run(&self, id: RunId) -> Result<Option<Cancelled>, StoreError> {
+        let now = self.now();
+        transact!(self, |session| runs::cancel(session, id, now).await)
+    }
+
     async fn run(&self, id: RunId) -> Result<Option<Run>, StoreError> {
         read!(self, |session| runs::find(session, id).await)
+    }
+
+    async fn runs(&self, before: Option<RunId>, limit: usize) -> Result<Vec<Run>, StoreError> {
+        read!(self, |session| runs::list(session, before, limit).await)
     }
 
     async fn abandoned_runs(&self) -> Result<Vec<Run>, StoreError> {

@@ -9,8 +9,8 @@ use super::marks;
 use crate::clock::micros_of;
 use crate::store::import_run::ERRORS_MAX;
 use crate::store::{
-    Batch, Checkpoint, Claim, Claimed, Counts, End, HowStarted, Lease, Reject, Run, RunId,
-    RunState, StoreError,
+    Batch, Cancelled, Checkpoint, Claim, Claimed, Counts, End, HowStarted, Lease, Reject, Run,
+    RunId, RunState, StoreError, Stretch,
 };
 
 /// DESIGN 5.2: every batch renews it, so only an owner that is gone lets it lapse.
@@ -22,7 +22,8 @@ const PAUSE: Duration = Duration::from_mins(1);
 
 const COLUMNS: &str = "id, source, etag, attempt, state, size, byte_offset, line, columns, digest, \
      rows_read, rows_loaded, rows_replaced, rows_rejected, categories_made, errors, error, \
-     created_at, ended_at, lease_until, rejects_max";
+     created_at, ended_at, lease_until, rejects_max, stored_offset, taken_at, moved_at, \
+     taken_read, taken_stored, lease_token IS NOT NULL";
 
 /// See [`crate::store::Store::claim_run`].
 pub(super) fn claim(tx: &Transaction<'_>, claim: &Claim, now: i64) -> Result<Claimed, StoreError> {
@@ -33,19 +34,35 @@ pub(super) fn claim(tx: &Transaction<'_>, claim: &Claim, now: i64) -> Result<Cla
     {
         return Ok(Claimed::Overtaken(Box::new(run)));
     }
-    let Some((run, lease_until)) = newest else {
+    let Some((run, until)) = newest else {
         return begin(tx, claim, 1, now);
     };
+    if claim.how.comes_second(run.id) {
+        return Ok(Claimed::Ended(Box::new(run)));
+    }
     match run.state {
         RunState::Loading | RunState::Indexing => {
-            if claim.how == HowStarted::Delivered && lease_until > now {
+            if claim.how.respects_owners() && until.keeps(claim.how, now) {
                 return Ok(Claimed::HeldElsewhere(Box::new(run)));
             }
             take(tx, claim, run.id, now)
         }
         RunState::Failed if claim.how != HowStarted::Again => take(tx, claim, run.id, now),
-        _ if claim.how == HowStarted::Again => begin(tx, claim, run.attempt + 1, now),
+        _ if claim.how.begins_anew() => begin(tx, claim, run.attempt + 1, now),
         _ => Ok(Claimed::Ended(Box::new(run))),
+    }
+}
+
+/// Until when a run is left alone: by its owner's lease, or because it rests after an error.
+struct Until {
+    at: i64,
+    is_owned: bool,
+}
+
+impl Until {
+    /// A person need not wait for a run that rests.
+    fn keeps(&self, how: HowStarted, now: i64) -> bool {
+        self.at > now && (self.is_owned || !how.is_by_hand())
     }
 }
 
@@ -80,14 +97,18 @@ fn supersede(tx: &Transaction<'_>, source: &str, now: i64) -> Result<(), StoreEr
 /// Draws a new token, which shuts out whoever had the run before.
 fn take(tx: &Transaction<'_>, claim: &Claim, id: RunId, now: i64) -> Result<Claimed, StoreError> {
     let token = Uuid::new_v4();
-    let is_by_hand = claim.how != HowStarted::Delivered;
+    let (is_by_hand, forgives) = (claim.how.is_by_hand(), claim.how.forgives());
+    let until = now + micros_of(LEASE);
     tx.execute(
         "-- runs.take
          UPDATE import_run SET lease_token = ?2, lease_until = ?3, ended_at = NULL,
              state = CASE state WHEN 'failed' THEN 'loading' ELSE state END,
-             rejects_max = CASE WHEN ?4 THEN ?5 ELSE rejects_max END
+             rejects_max = CASE WHEN ?4 THEN ?5 ELSE rejects_max END,
+             errors = CASE WHEN ?6 THEN 0 ELSE errors END,
+             error = CASE WHEN ?6 THEN NULL ELSE error END,
+             taken_at = ?7, moved_at = ?7, taken_read = rows_read, taken_stored = stored_offset
          WHERE id = ?1",
-        params![id.0, token.to_string(), now + micros_of(LEASE), is_by_hand, claim.rejects_max],
+        params![id.0, token.to_string(), until, is_by_hand, claim.rejects_max, forgives, now],
     )?;
     let run = find(tx, id)?.ok_or(StoreError::RunLost)?;
     Ok(Claimed::Ours(Box::new(run), Lease { run: id, token }))
@@ -101,18 +122,18 @@ pub(super) fn pass_fence(
     batch: &Batch,
     now: i64,
 ) -> Result<String, StoreError> {
-    let Checkpoint { offset, line, columns, digest } = &batch.end;
+    let Checkpoint { offset, line, columns, digest, stored } = &batch.end;
     let mut pass = tx.prepare_cached(
         "-- runs.pass_fence
          UPDATE import_run SET byte_offset = ?4, line = ?5, columns = ?6, digest = ?7,
-             lease_until = ?8, errors = 0, error = NULL
+             lease_until = ?8, errors = 0, error = NULL, stored_offset = ?9, moved_at = ?10
          WHERE id = ?1 AND lease_token = ?2 AND byte_offset = ?3 AND state = 'loading'
          RETURNING source",
     )?;
     let token = lease.token.to_string();
     let until = now + micros_of(LEASE);
     pass.query_row(
-        params![lease.run.0, token, batch.start, offset, line, columns, digest, until],
+        params![lease.run.0, token, batch.start, offset, line, columns, digest, until, stored, now],
         |row| row.get(0),
     )
     .optional()?
@@ -154,6 +175,17 @@ pub(super) fn begin_indexing(
     if moved == 1 { Ok(()) } else { Err(StoreError::RunLost) }
 }
 
+/// See [`crate::store::Store::renew_lease`].
+pub(super) fn renew(tx: &Transaction<'_>, lease: &Lease, now: i64) -> Result<(), StoreError> {
+    let moved = tx.execute(
+        "-- runs.renew
+         UPDATE import_run SET lease_until = ?3
+         WHERE id = ?1 AND lease_token = ?2 AND state IN ('loading', 'indexing')",
+        params![lease.run.0, lease.token.to_string(), now + micros_of(LEASE)],
+    )?;
+    if moved == 1 { Ok(()) } else { Err(StoreError::RunLost) }
+}
+
 /// See [`crate::store::Store::end_run`].
 pub(super) fn end(
     tx: &Transaction<'_>,
@@ -165,6 +197,7 @@ pub(super) fn end(
     let (state, error, rest) = match end {
         End::Done => (Some(RunState::Done), None, 0),
         End::Failed(error) => (Some(RunState::Failed), Some(error), 0),
+        End::Superseded(error) => (Some(RunState::Superseded), Some(error), 0),
         End::Paused(error) => (None, Some(error), micros_of(PAUSE)),
     };
     let moved = tx.execute(
@@ -185,6 +218,26 @@ pub(super) fn end(
         marks::forget(tx, lease.run)?;
     }
     find(tx, lease.run)?.ok_or(StoreError::RunLost)
+}
+
+/// See [`crate::store::Store::cancel_run`].
+pub(super) fn cancel(
+    tx: &Transaction<'_>,
+    id: RunId,
+    now: i64,
+) -> Result<Option<Cancelled>, StoreError> {
+    let moved = tx.execute(
+        "-- runs.cancel
+         UPDATE import_run SET state = 'cancelled', lease_token = NULL, ended_at = ?2
+         WHERE id = ?1 AND state IN ('loading', 'indexing')",
+        (id.0, now),
+    )?;
+    let Some(run) = find(tx, id)?.map(Box::new) else { return Ok(None) };
+    if moved == 0 {
+        return Ok(Some(Cancelled::EndedBefore(run)));
+    }
+    marks::forget(tx, id)?;
+    Ok(Some(Cancelled::Now(run)))
 }
 
 /// Keeps refused rows; the byte is their key, so a row is kept once.
@@ -237,6 +290,21 @@ pub(super) fn find(db: &Connection, id: RunId) -> Result<Option<Run>, StoreError
     Ok(query.query_row([id.0], read).optional()?.transpose()?.map(|(run, _)| run))
 }
 
+/// See [`crate::store::Store::runs`].
+pub(super) fn list(
+    db: &Connection,
+    before: Option<RunId>,
+    limit: usize,
+) -> Result<Vec<Run>, StoreError> {
+    let mut query = db.prepare_cached(&format!(
+        "-- store.runs
+         SELECT {COLUMNS} FROM import_run WHERE id < ?1 ORDER BY id DESC LIMIT ?2"
+    ))?;
+    let before = before.map_or(i64::MAX, |run| run.0);
+    let runs = query.query_map((before, i64::try_from(limit).unwrap_or(i64::MAX)), read)?;
+    runs.map(|run| Ok(run??.0)).collect()
+}
+
 /// See [`crate::store::Store::abandoned_runs`].
 pub(super) fn abandoned(db: &Connection, now: i64) -> Result<Vec<Run>, StoreError> {
     let mut query = db.prepare_cached(&format!(
@@ -282,7 +350,7 @@ fn newest(
     tx: &Transaction<'_>,
     source: &str,
     etag: &str,
-) -> Result<Option<(Run, i64)>, StoreError> {
+) -> Result<Option<(Run, Until)>, StoreError> {
     let mut query = tx.prepare_cached(&format!(
         "-- runs.newest
          SELECT {COLUMNS} FROM import_run WHERE source = ?1 AND etag = ?2
@@ -305,8 +373,8 @@ fn newer(tx: &Transaction<'_>, claim: &Claim) -> Result<Option<Run>, StoreError>
     Ok(run.map(|(run, _)| run))
 }
 
-/// A run and until when its lease lasts.
-fn read(row: &Row<'_>) -> rusqlite::Result<Result<(Run, i64), StoreError>> {
+/// A run and until when it is left alone.
+fn read(row: &Row<'_>) -> rusqlite::Result<Result<(Run, Until), StoreError>> {
     let word: String = row.get(4)?;
     let Some(state) = RunState::parse(&word) else {
         return Ok(Err(StoreError::Corrupt(format!("import_run.state is {word}").into())));
@@ -323,6 +391,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Result<(Run, i64), StoreError>> {
             line: row.get(7)?,
             columns: row.get(8)?,
             digest: row.get(9)?,
+            stored: row.get(21)?,
         },
         counts: read_counts(row, 10)?,
         rejects_max: row.get(20)?,
@@ -331,8 +400,14 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Result<(Run, i64), StoreError>> {
         error: row.get(16)?,
         created_at: row.get(17)?,
         ended_at: row.get(18)?,
+        stretch: Stretch {
+            since: row.get(22)?,
+            until: row.get(23)?,
+            read: row.get(24)?,
+            stored: row.get(25)?,
+        },
     };
-    Ok(Ok((run, row.get(19)?)))
+    Ok(Ok((run, Until { at: row.get(19)?, is_owned: row.get(26)? })))
 }
 
 fn read_counts(row: &Row<'_>, first: usize) -> rusqlite::Result<Counts> {

@@ -17,7 +17,7 @@ struct Step {
     oldest_handler: i64,
 }
 
-const STEPS: [Step; 6] = [
+const STEPS: [Step; 7] = [
     Step { sql: include_str!("../../../migrations/sqlite/0001_catalogue.sql"), oldest_handler: 1 },
     // An older handler would change titles and not say so.
     Step { sql: include_str!("../../../migrations/sqlite/0002_search.sql"), oldest_handler: 2 },
@@ -26,10 +26,11 @@ const STEPS: [Step; 6] = [
     // An older handler would take tokens for good that have ended.
     Step { sql: include_str!("../../../migrations/sqlite/0005_epochs.sql"), oldest_handler: 5 },
     Step { sql: include_str!("../../../migrations/sqlite/0006_overtaken.sql"), oldest_handler: 5 },
+    Step { sql: include_str!("../../../migrations/sqlite/0007_progress.sql"), oldest_handler: 5 },
 ];
 
 /// The newest step that this handler knows.
-pub const SCHEMA: i64 = 6;
+pub const SCHEMA: i64 = 7;
 
 /// Applies the steps that are missing. Safe to call twice, and from two places at once.
 pub(super) fn migrate(connection: &mut Connection, clock: &Clock) -> Result<(), StoreError> {

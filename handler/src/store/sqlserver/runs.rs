@@ -17,8 +17,8 @@ use super::versions::NOW;
 use crate::clock::micros_of;
 use crate::store::import_run::ERRORS_MAX;
 use crate::store::{
-    Batch, Checkpoint, Claim, Claimed, Counts, End, HowStarted, Lease, Reject, Run, RunId,
-    RunState, StoreError,
+    Batch, Cancelled, Checkpoint, Claim, Claimed, Counts, End, HowStarted, Lease, Reject, Run,
+    RunId, RunState, StoreError, Stretch,
 };
 
 /// DESIGN 5.2: every batch renews it, so only an owner that is gone lets it lapse.
@@ -34,7 +34,8 @@ const ERROR_MAX: usize = 2_000;
 
 const COLUMNS: &str = "id, source, etag, attempt, state, size, byte_offset, line, columns, digest, \
      rows_read, rows_loaded, rows_replaced, rows_rejected, categories_made, errors, error, \
-     created_at, ended_at, lease_until, rejects_max";
+     created_at, ended_at, rejects_max, stored_offset, taken_at, moved_at, taken_read, \
+     taken_stored";
 
 type Result<T> = std::result::Result<T, Stop<StoreError>>;
 
@@ -46,28 +47,45 @@ pub(super) async fn claim(
 ) -> Result<Claimed> {
     // Claims come one after the other: between two of one source nothing must slip.
     locks::wait(session, "claim").await?;
+    loop {
+        if let Some(claimed) = claim_as_found(session, claim, now).await? {
+            return Ok(claimed);
+        }
+    }
+}
+
+/// `None` if the run that was found has ended since, which owners and whoever cancels do at any
+/// time.
+async fn claim_as_found(
+    session: &mut Session,
+    claim: &Claim,
+    now: Option<i64>,
+) -> Result<Option<Claimed>> {
     let newest = newest(session, claim, now).await?;
     // What was begun is superseded by a newer state; what was not, or has failed, would begin.
     if newest.as_ref().is_none_or(|(run, _)| run.state == RunState::Failed)
         && let Some(run) = newer(session, claim).await?
     {
-        return Ok(Claimed::Overtaken(Box::new(run)));
+        return Ok(Some(Claimed::Overtaken(Box::new(run))));
     }
     let Some((run, is_held)) = newest else {
         return begin(session, claim, 1, now).await;
     };
+    if claim.how.comes_second(run.id) {
+        return Ok(Some(Claimed::Ended(Box::new(run))));
+    }
     match run.state {
         RunState::Loading | RunState::Indexing => {
-            if claim.how == HowStarted::Delivered && is_held {
-                return Ok(Claimed::HeldElsewhere(Box::new(run)));
+            if claim.how.respects_owners() && is_held {
+                return Ok(Some(Claimed::HeldElsewhere(Box::new(run))));
             }
             take(session, claim, run.id, now).await
         }
         RunState::Failed if claim.how != HowStarted::Again => {
             take(session, claim, run.id, now).await
         }
-        _ if claim.how == HowStarted::Again => begin(session, claim, run.attempt + 1, now).await,
-        _ => Ok(Claimed::Ended(Box::new(run))),
+        _ if claim.how.begins_anew() => begin(session, claim, run.attempt + 1, now).await,
+        _ => Ok(Some(Claimed::Ended(Box::new(run)))),
     }
 }
 
@@ -80,7 +98,7 @@ async fn begin(
     claim: &Claim,
     attempt: u32,
     now: Option<i64>,
-) -> Result<Claimed> {
+) -> Result<Option<Claimed>> {
     // A new state of a source ends the unfinished run of the old one.
     let sql = format!(
         "-- runs.begin
@@ -102,29 +120,35 @@ async fn begin(
     take(session, claim, RunId(id), now).await
 }
 
-/// Draws a new token, which shuts out whoever had the run before.
+/// Draws a new token, which shuts out whoever had the run before; `None` if it has ended.
 async fn take(
     session: &mut Session,
     claim: &Claim,
     id: RunId,
     now: Option<i64>,
-) -> Result<Claimed> {
+) -> Result<Option<Claimed>> {
     let token = Uuid::new_v4();
     let sql = format!(
         "-- runs.take
          UPDATE amazon.import_run SET lease_token = @P2,
              lease_until = COALESCE(@P3, {NOW}) + @P4, ended_at = NULL,
              state = CASE state WHEN 'failed' THEN 'loading' ELSE state END,
-             rejects_max = CASE WHEN @P5 = 1 THEN @P6 ELSE rejects_max END
-         WHERE id = @P1"
+             rejects_max = CASE WHEN @P5 = 1 THEN @P6 ELSE rejects_max END,
+             errors = CASE WHEN @P7 = 1 THEN 0 ELSE errors END,
+             error = CASE WHEN @P7 = 1 THEN NULL ELSE error END,
+             taken_at = COALESCE(@P3, {NOW}), moved_at = COALESCE(@P3, {NOW}),
+             taken_read = rows_read, taken_stored = stored_offset
+         WHERE id = @P1 AND state IN ('loading', 'indexing', 'failed')"
     );
-    let is_by_hand = claim.how != HowStarted::Delivered;
+    let (is_by_hand, forgives) = (claim.how.is_by_hand(), claim.how.forgives());
     let rejects_max = claim.rejects_max.map(|most| i64::try_from(most).unwrap_or(i64::MAX));
-    let parameters: [&dyn ToSql; 6] =
-        [&id.0, &token.to_string(), &now, &micros_of(LEASE), &is_by_hand, &rejects_max];
-    session.execute(&sql, &parameters).await?;
+    let parameters: [&dyn ToSql; 7] =
+        [&id.0, &token.to_string(), &now, &micros_of(LEASE), &is_by_hand, &rejects_max, &forgives];
+    if session.execute(&sql, &parameters).await? == 0 {
+        return Ok(None);
+    }
     let run = find(session, id).await?.ok_or(StoreError::RunLost)?;
-    Ok(Claimed::Ours(Box::new(run), Lease { run: id, token }))
+    Ok(Some(Claimed::Ours(Box::new(run), Lease { run: id, token })))
 }
 
 /// The fence (DESIGN 5.2): moves the checkpoint, if it stands where the batch begins and
@@ -138,11 +162,12 @@ pub(super) async fn pass_fence(
     let sql = format!(
         "-- runs.pass_fence
          UPDATE amazon.import_run SET byte_offset = @P4, line = @P5, columns = @P6,
-             digest = @P7, lease_until = COALESCE(@P8, {NOW}) + @P9, errors = 0, error = NULL
+             digest = @P7, lease_until = COALESCE(@P8, {NOW}) + @P9, errors = 0, error = NULL,
+             stored_offset = @P10, moved_at = COALESCE(@P8, {NOW})
          WHERE id = @P1 AND lease_token = @P2 AND byte_offset = @P3 AND state = 'loading'"
     );
-    let Checkpoint { offset, line, columns, digest } = &batch.end;
-    let parameters: [&dyn ToSql; 9] = [
+    let Checkpoint { offset, line, columns, digest, stored } = &batch.end;
+    let parameters: [&dyn ToSql; 10] = [
         &lease.run.0,
         &lease.token.to_string(),
         &signed(batch.start),
@@ -152,6 +177,7 @@ pub(super) async fn pass_fence(
         digest,
         &now,
         &micros_of(LEASE),
+        &signed(*stored),
     ];
     if session.execute(&sql, &parameters).await? == 1 {
         Ok(())
@@ -209,6 +235,19 @@ pub(super) async fn begin_indexing(
     if moved == 1 { Ok(()) } else { Err(StoreError::RunLost.into()) }
 }
 
+/// See [`crate::store::Store::renew_lease`].
+pub(super) async fn renew(session: &mut Session, lease: &Lease, now: Option<i64>) -> Result<()> {
+    let sql = format!(
+        "-- runs.renew
+         UPDATE amazon.import_run SET lease_until = COALESCE(@P3, {NOW}) + @P4
+         WHERE id = @P1 AND lease_token = @P2 AND state IN ('loading', 'indexing')"
+    );
+    let parameters: [&dyn ToSql; 4] =
+        [&lease.run.0, &lease.token.to_string(), &now, &micros_of(LEASE)];
+    let moved = session.execute(&sql, &parameters).await?;
+    if moved == 1 { Ok(()) } else { Err(StoreError::RunLost.into()) }
+}
+
 /// See [`crate::store::Store::end_run`].
 pub(super) async fn end(
     session: &mut Session,
@@ -219,6 +258,7 @@ pub(super) async fn end(
     let (state, error, rest) = match end {
         End::Done => (Some(RunState::Done), None, 0),
         End::Failed(error) => (Some(RunState::Failed), Some(error), 0),
+        End::Superseded(error) => (Some(RunState::Superseded), Some(error), 0),
         End::Paused(error) => (None, Some(error), micros_of(PAUSE)),
     };
     let state = state.map(RunState::word);
@@ -245,6 +285,24 @@ pub(super) async fn end(
         session.execute(forget, &[&lease.run.0]).await?;
     }
     Ok(find(session, lease.run).await?.ok_or(StoreError::RunLost)?)
+}
+
+/// See [`crate::store::Store::cancel_run`]. What the run has met is pruned with its rejects:
+/// there may be a million of them, and somebody waits.
+pub(super) async fn cancel(
+    session: &mut Session,
+    id: RunId,
+    now: Option<i64>,
+) -> Result<Option<Cancelled>> {
+    let sql = format!(
+        "-- runs.cancel
+         UPDATE amazon.import_run
+         SET state = 'cancelled', lease_token = NULL, ended_at = COALESCE(@P2, {NOW})
+         WHERE id = @P1 AND state IN ('loading', 'indexing')"
+    );
+    let moved = session.execute(&sql, &[&id.0, &now]).await?;
+    let run = find(session, id).await?.map(Box::new);
+    Ok(run.map(|run| if moved == 0 { Cancelled::EndedBefore(run) } else { Cancelled::Now(run) }))
 }
 
 /// Keeps refused rows; the byte is their key, so a row is kept once.
@@ -315,6 +373,22 @@ pub(super) async fn find(session: &mut Session, id: RunId) -> Result<Option<Run>
     Ok(row.map(|row| run_of(&row)).transpose()?)
 }
 
+/// See [`crate::store::Store::runs`].
+pub(super) async fn list(
+    session: &mut Session,
+    before: Option<RunId>,
+    limit: usize,
+) -> Result<Vec<Run>> {
+    let sql = format!(
+        "-- store.runs
+         SELECT TOP (@P2) {COLUMNS} FROM amazon.import_run WHERE id < @P1 ORDER BY id DESC"
+    );
+    let before = before.map_or(i64::MAX, |run| run.0);
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let results = session.query(&sql, &[&before, &limit]).await?;
+    Ok(results.iter().flatten().map(run_of).collect::<std::result::Result<_, _>>()?)
+}
+
 /// See [`crate::store::Store::abandoned_runs`].
 pub(super) async fn abandoned(session: &mut Session, now: Option<i64>) -> Result<Vec<Run>> {
     let sql = format!(
@@ -340,7 +414,8 @@ pub(super) async fn prune(session: &mut Session, now: Option<i64>) -> Result<u64
     Ok(session.execute(&rejects, &parameters).await?)
 }
 
-/// The newest run of this state of the source, and whether somebody holds it.
+/// The newest run of this state of the source, and whether it is left alone: by its owner's
+/// lease, or because it rests after an error, for which a person need not wait.
 async fn newest(
     session: &mut Session,
     claim: &Claim,
@@ -349,12 +424,14 @@ async fn newest(
     let sql = format!(
         "-- runs.newest
          SELECT TOP (1) {COLUMNS},
-             CASE WHEN lease_until > COALESCE(@P3, {NOW}) THEN 1 ELSE 0 END
+             CASE WHEN lease_until > COALESCE(@P3, {NOW})
+                   AND (lease_token IS NOT NULL OR @P4 = 0) THEN 1 ELSE 0 END
          FROM amazon.import_run WHERE source_hash = @P1 AND etag = @P2 ORDER BY attempt DESC"
     );
-    let parameters: [&dyn ToSql; 3] = [&hash(&claim.source), &claim.etag, &now];
+    let is_by_hand = claim.how.is_by_hand();
+    let parameters: [&dyn ToSql; 4] = [&hash(&claim.source), &claim.etag, &now, &is_by_hand];
     let Some(row) = session.row(&sql, &parameters).await? else { return Ok(None) };
-    Ok(Some((run_of(&row)?, row.truth(21)?)))
+    Ok(Some((run_of(&row)?, row.truth(25)?)))
 }
 
 /// The run of a newer state of the source than the one that is delivered.
@@ -377,7 +454,7 @@ fn run_of(row: &Row) -> std::result::Result<Run, StoreError> {
         RunState::parse(word).ok_or_else(|| nonsense(format!("import_run.state is {word}")))?;
     let run = || -> tiberius::Result<Run> {
         let small = |at| row.number(at).map(|number| u32::try_from(number).unwrap_or(u32::MAX));
-        let limit = row.number_or_null(20)?;
+        let limit = row.number_or_null(19)?;
         Ok(Run {
             id: RunId(row.number(0)?),
             source: row.text(1)?.to_owned(),
@@ -390,6 +467,7 @@ fn run_of(row: &Row) -> std::result::Result<Run, StoreError> {
                 line: row.count(7)?,
                 columns: row.text(8)?.to_owned(),
                 digest: row.text(9)?.to_owned(),
+                stored: row.count(20)?,
             },
             counts: counts_of(row, 10)?,
             rejects_max: limit.and_then(|limit| u64::try_from(limit).ok()),
@@ -398,6 +476,12 @@ fn run_of(row: &Row) -> std::result::Result<Run, StoreError> {
             error: row.text_or_null(16)?.map(str::to_owned),
             created_at: row.number(17)?,
             ended_at: row.number_or_null(18)?,
+            stretch: Stretch {
+                since: row.number(21)?,
+                until: row.number(22)?,
+                read: row.count(23)?,
+                stored: row.count(24)?,
+            },
         })
     };
     read(run())

@@ -18,17 +18,21 @@ struct Step {
     oldest_handler: i64,
 }
 
-const STEPS: [Step; 3] = [
+const STEPS: [Step; 4] = [
     Step {
         sql: include_str!("../../../migrations/sqlserver/0001_catalogue.sql"),
         oldest_handler: 1,
     },
     Step { sql: include_str!("../../../migrations/sqlserver/0002_imports.sql"), oldest_handler: 1 },
     Step { sql: include_str!("../../../migrations/sqlserver/0003_people.sql"), oldest_handler: 1 },
+    Step {
+        sql: include_str!("../../../migrations/sqlserver/0004_progress.sql"),
+        oldest_handler: 1,
+    },
 ];
 
 /// The newest step that this handler knows.
-pub const SCHEMA: i64 = 3;
+pub const SCHEMA: i64 = 4;
 
 type Result<T> = std::result::Result<T, Stop<StoreError>>;
 
