@@ -3,9 +3,12 @@
 pub(crate) mod care;
 pub mod database;
 mod embedded;
+mod follow;
 pub mod people;
 mod server;
 pub mod shared;
+pub mod vault;
+mod waiting;
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,6 +26,7 @@ use crate::http::{self, Streams};
 use crate::import::rejects::RejectsFolder;
 use crate::maintenance::Maintenance;
 use crate::readiness::Readiness;
+use crate::secrets::OpenError;
 use crate::settings::Settings;
 use crate::store::late::LateStore;
 use crate::store::sqlite::folder::DataFolder;
@@ -117,6 +121,9 @@ pub enum StartError {
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The settings are not known.
+    #[error(transparent)]
+    Secrets(#[from] OpenError),
     /// Users cannot be let in.
     #[error(transparent)]
     People(#[from] PeopleError),
@@ -133,6 +140,15 @@ impl Server {
     /// request comes as soon as somebody listens.
     pub async fn start(settings: &Settings) -> Result<Self, StartError> {
         let listen_by = tokio::time::Instant::now() + OPEN_WITHIN;
+        Self::start_by(settings, listen_by, None).await
+    }
+
+    /// The same with less time, or on what listens there already.
+    async fn start_by(
+        settings: &Settings,
+        listen_by: tokio::time::Instant,
+        listener: Option<TcpListener>,
+    ) -> Result<Self, StartError> {
         let folder = DataFolder::at(&settings.data_dir);
         let (parts, store) = if let Some(sql) = &settings.sql {
             let opening = Opening::begin(settings, sql).await?;
@@ -157,6 +173,7 @@ impl Server {
         let people = People::of(settings, &store, listen_by).await?;
         let (cache, shared) = shared::cache_beside(settings, &store);
         let readiness = shared.map_or_else(Readiness::default, |s| Readiness::with_shared(s));
+        let readiness = readiness.and_vault(&settings.secrets);
         let maintenance = Maintenance {
             store: Arc::clone(&store),
             rejects: RejectsFolder::new(folder.rejects()),
@@ -166,7 +183,10 @@ impl Server {
         let functions = settings.under_host.then(|| Functions::new(maintenance.clone(), settings));
         let app = App::new(store, cache, people, readiness, functions);
         let listen = settings.listen;
-        let listener = http::serve::listen(listen).map_err(|e| StartError::Listen(listen, e))?;
+        let listener = match listener {
+            Some(listener) => listener,
+            None => http::serve::listen(listen).map_err(|e| StartError::Listen(listen, e))?,
+        };
         Ok(Self { app, parts, maintenance, listener })
     }
 

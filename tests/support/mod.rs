@@ -18,6 +18,7 @@ pub mod shop;
 pub mod sqlserver;
 pub mod tds;
 pub mod twin;
+pub mod vault;
 pub mod wire;
 
 use std::path::{Path, PathBuf};
