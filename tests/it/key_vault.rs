@@ -174,6 +174,8 @@ async fn what_a_vault_answers_is_told_in_a_line_and_never_repeated() {
         (Says::Body("hunter2"), "its answer cannot be read"),
         (Says::Body("{\"value\": [\"hunter2\"]}"), "its answer cannot be read"),
         (Says::Body("{\"value\": \"hunter2"), "its answer cannot be read"),
+        // What a parser would quote.
+        (Says::Body("{\"value\": \"x\", \"attributes\": \"hunter2\"}"), "cannot be read"),
     ] {
         stub.say_of_all(Some(says.clone()));
         let (told_so_far, _guard) = log();
