@@ -3,9 +3,12 @@
 pub(crate) mod care;
 pub mod database;
 mod embedded;
+mod follow;
 pub mod people;
 mod server;
 pub mod shared;
+pub mod vault;
+mod waiting;
 
 use std::io;
 use std::net::SocketAddr;
@@ -26,6 +29,7 @@ use crate::import::source::Sources;
 use crate::imports::Imports;
 use crate::maintenance::Maintenance;
 use crate::readiness::Readiness;
+use crate::secrets::OpenError;
 use crate::settings::Settings;
 use crate::store::late::LateStore;
 use crate::store::sqlite::folder::DataFolder;
@@ -127,6 +131,9 @@ pub enum StartError {
     /// The account of uploads cannot be used as it is set.
     #[error(transparent)]
     Storage(#[from] Unusable),
+    /// The settings are not known.
+    #[error(transparent)]
+    Secrets(#[from] OpenError),
     /// Users cannot be let in.
     #[error(transparent)]
     People(#[from] PeopleError),
@@ -143,6 +150,15 @@ impl Server {
     /// request comes as soon as somebody listens.
     pub async fn start(settings: &Settings) -> Result<Self, StartError> {
         let listen_by = tokio::time::Instant::now() + OPEN_WITHIN;
+        Self::start_by(settings, listen_by, None).await
+    }
+
+    /// The same with less time, or on what listens there already.
+    async fn start_by(
+        settings: &Settings,
+        listen_by: tokio::time::Instant,
+        listener: Option<TcpListener>,
+    ) -> Result<Self, StartError> {
         let folder = DataFolder::at(&settings.data_dir);
         let blobs = blobs(settings)?;
         let rejects = Rejects::at(folder.rejects(), blobs.as_ref());
@@ -170,6 +186,7 @@ impl Server {
         let people = People::of(settings, &store, listen_by).await?;
         let (cache, shared) = shared::cache_beside(settings, &store);
         let readiness = shared.map_or_else(Readiness::default, |s| Readiness::with_shared(s));
+        let readiness = readiness.and_vault(&settings.secrets);
         let maintenance = Maintenance {
             store: Arc::clone(&store),
             rejects,
@@ -181,7 +198,10 @@ impl Server {
         let imports = Imports::new(&maintenance);
         let app = App::new(store, cache, people, readiness, imports, functions);
         let listen = settings.listen;
-        let listener = http::serve::listen(listen).map_err(|e| StartError::Listen(listen, e))?;
+        let listener = match listener {
+            Some(listener) => listener,
+            None => http::serve::listen(listen).map_err(|e| StartError::Listen(listen, e))?,
+        };
         Ok(Self { app, parts, maintenance, listener })
     }
 

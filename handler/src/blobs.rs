@@ -25,10 +25,11 @@ use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use percent_encoding::percent_decode_str;
 use reqwest::redirect::Policy;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret as _;
 
 use crate::credentials::Credentials;
-use crate::settings::{Settings, Storage};
+use crate::secrets::Secrets;
+use crate::settings::{SAS, Settings, Storage};
 use place::BlobPlace;
 use trials::tried;
 
@@ -41,7 +42,8 @@ const READ_TIMEOUT: Duration = Duration::from_secs(20);
 pub struct Blobs {
     place: BlobPlace,
     service: Url,
-    sas: Option<SecretString>,
+    /// Where the token is, if the account is asked by one: it may be exchanged.
+    signed_by: Option<Secrets>,
     identity: Option<Arc<dyn TokenCredential>>,
     transport: Transport,
 }
@@ -105,14 +107,18 @@ pub struct Unusable(String);
 impl Blobs {
     /// The account of the settings, if they name one. Nothing is asked yet.
     pub fn of(settings: &Settings) -> Result<Option<Arc<Self>>, Unusable> {
-        let Storage { place, sas, client_id } = &settings.storage;
+        let Storage { place, sas, is_managed, client_id } = &settings.storage;
         let Some(service) = place.service.clone() else { return Ok(None) };
         let identity = match (sas, service.scheme()) {
             (Some(_), _) => None,
             (None, "https") => {
                 let client_id = client_id.as_deref().or(settings.client_id.as_deref());
-                let credentials = Credentials::managed_identity(client_id)
-                    .map_err(|e| Unusable(e.to_string()))?;
+                let credentials = if *is_managed {
+                    Credentials::managed_identity(client_id)
+                } else {
+                    Credentials::developer()
+                };
+                let credentials = credentials.map_err(|e| Unusable(e.to_string()))?;
                 Some(Arc::new(Identity(credentials)) as Arc<dyn TokenCredential>)
             }
             // The settings refuse it.
@@ -129,7 +135,7 @@ impl Blobs {
         Ok(Some(Arc::new(Self {
             place: place.clone(),
             service,
-            sas: sas.clone(),
+            signed_by: sas.as_ref().map(|_| settings.secrets.clone()),
             identity,
             transport,
         })))
@@ -175,7 +181,8 @@ impl Blobs {
     }
 
     fn signed(&self, mut url: Url) -> Url {
-        url.set_query(self.sas.as_ref().map(ExposeSecret::expose_secret));
+        let token = self.signed_by.as_ref().and_then(|secrets| secrets.current(SAS));
+        url.set_query(token.as_ref().map(|t| t.expose_secret().trim().trim_start_matches('?')));
         url
     }
 }

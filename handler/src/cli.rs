@@ -15,9 +15,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::app::database;
+use crate::app::{database, vault};
 use crate::doctor;
-use crate::settings::Settings;
+use crate::secrets::OpenError;
+use crate::settings::{Settings, Told};
 use crate::store::StoreError;
 use crate::telemetry;
 
@@ -50,29 +51,35 @@ enum Command {
 /// Runs the command and gives the process's exit code.
 pub fn run(cli: Cli) -> ExitCode {
     let command = cli.command.unwrap_or(Command::Serve);
-    let settings = Settings::read();
+    let told = Told::read();
     if let Command::Generate(arguments) = command {
         // Needs no setting, so a wrong one does not matter.
         return code(generate::run(&arguments));
     }
     if let Command::Doctor = command {
-        return code(doctor::run(settings));
+        return code(doctor::run(told));
     }
-    let settings = match settings {
-        Ok(settings) => settings,
+    let told = match told.and_then(|told| told.check().map(|()| told)) {
+        Ok(told) => told,
         Err(e) => return refused(e),
     };
     // Commands print their own results: only what goes wrong is logged beside them.
     let default_filter = if matches!(command, Command::Serve) { "info" } else { "warn" };
-    if let Err(e) = telemetry::start(settings.log_filter.as_deref(), default_filter) {
+    if let Err(e) = telemetry::start(told.log_filter(), default_filter) {
         return refused(format!("RUST_LOG: {e}"));
     }
     match command {
-        Command::Import(arguments) => on_runtime(import::run(settings, arguments)),
-        Command::Audit(arguments) => on_runtime(audit::run(settings, arguments)),
-        Command::Migrate => on_runtime(migrate(settings)),
-        Command::Serve => on_runtime(serve::run(settings)),
-        Command::User(arguments) => on_runtime(user::run(settings, arguments)),
+        Command::Serve => on_runtime(serve::run(told)),
+        Command::Import(arguments) => {
+            on_runtime(with(told, async |settings| import::run(settings, arguments).await))
+        }
+        Command::Audit(arguments) => {
+            on_runtime(with(told, async |settings| audit::run(settings, arguments).await))
+        }
+        Command::Migrate => on_runtime(with(told, migrate)),
+        Command::User(arguments) => {
+            on_runtime(with(told, async |settings| user::run(settings, arguments).await))
+        }
         Command::Generate(_) | Command::Doctor => unreachable!("handled above"),
     }
 }
@@ -95,6 +102,21 @@ impl From<StoreError> for Failure {
         let code = if matches!(error, StoreError::SchemaTooNew { .. }) { 2 } else { 1 };
         Self { code, message: error.with_cause() }
     }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        let code = if matches!(error, OpenError::Bad(_)) { 2 } else { 1 };
+        Self { code, message: error.to_string() }
+    }
+}
+
+/// Runs a command with the settings that follow from what was told, and from the vault.
+async fn with(
+    told: Told,
+    command: impl AsyncFnOnce(Settings) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    command(vault::settings(&told).await?).await
 }
 
 fn on_runtime(command: impl Future<Output = Result<(), Failure>>) -> ExitCode {

@@ -1,4 +1,5 @@
-//! The tokens of the identity that Azure has given the process, for whatever asks for one.
+//! The tokens of the identity that Azure has given the process, for whatever asks for one; on a
+//! developer's machine, those of whoever has signed in there.
 //!
 //! The SDK keeps a token for each scope, asks for the next one five minutes before it ends,
 //! and lets one caller ask while the others wait. Added here is what it lacks: a deadline, and
@@ -9,11 +10,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use azure_core::credentials::TokenCredential;
-use azure_identity::{ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId};
+use azure_identity::{
+    DeveloperToolsCredential, ManagedIdentityCredential, ManagedIdentityCredentialOptions,
+    UserAssignedId,
+};
 use secrecy::SecretString;
 use tokio::time::timeout;
 
-/// What a token is waited for. The endpoint is on the same machine.
+/// What a token is waited for. The endpoint is on the same machine, and so are the tools.
 const WAIT: Duration = Duration::from_secs(10);
 /// A token that ends sooner is not given out: it has to outlast what it was asked for.
 const LASTS_MIN: Duration = Duration::from_secs(30);
@@ -22,6 +26,7 @@ const SHOWN_MAX: usize = 200;
 
 /// The identity, and the tokens that it was given.
 pub struct Credentials {
+    owner: &'static str,
     identity: Arc<dyn TokenCredential>,
     last: Mutex<HashMap<String, Kept>>,
 }
@@ -48,16 +53,18 @@ pub enum CredentialsError {
     #[error("there is no managed identity here: {0}")]
     NoIdentity(String),
     /// It was asked, and gave none.
-    #[error("the managed identity gives no token for {scope}: {reason}")]
+    #[error("the {owner} gives no token for {scope}: {reason}")]
     Refused {
+        /// Who was asked.
+        owner: &'static str,
         /// What the token was for.
         scope: String,
         /// What was said.
         reason: String,
     },
     /// It did not answer in time.
-    #[error("the managed identity does not answer")]
-    Silent,
+    #[error("the {0} does not answer")]
+    Silent(&'static str),
 }
 
 impl std::fmt::Debug for Credentials {
@@ -76,7 +83,20 @@ impl Credentials {
         };
         let identity = ManagedIdentityCredential::new(Some(options))
             .map_err(|e| CredentialsError::NoIdentity(one_line(&e)))?;
-        Ok(Self { identity, last: Mutex::default() })
+        Ok(Self::of("managed identity", identity))
+    }
+
+    /// Another identity, called `owner` where it is told of.
+    pub fn of(owner: &'static str, identity: Arc<dyn TokenCredential>) -> Self {
+        Self { owner, identity, last: Mutex::default() }
+    }
+
+    /// Whoever has signed in with the tools of Azure on this machine (`az login`,
+    /// `azd auth login`). Nothing is asked yet.
+    pub fn developer() -> Result<Self, CredentialsError> {
+        let identity = DeveloperToolsCredential::new(None)
+            .map_err(|e| CredentialsError::NoIdentity(one_line(&e)))?;
+        Ok(Self::of("login of the Azure CLI", identity))
     }
 
     /// A token for a scope such as `https://database.windows.net/.default`.
@@ -89,9 +109,10 @@ impl Credentials {
                 return Ok(kept.token());
             }
             Ok(Err(e)) => {
-                CredentialsError::Refused { scope: scope.to_owned(), reason: one_line(&e) }
+                let (owner, scope) = (self.owner, scope.to_owned());
+                CredentialsError::Refused { owner, scope, reason: one_line(&e) }
             }
-            Err(_) => CredentialsError::Silent,
+            Err(_) => CredentialsError::Silent(self.owner),
         };
         let last = self.last().get(scope).map(Kept::token);
         match last.filter(|token| token.lasts > LASTS_MIN) {
@@ -115,8 +136,17 @@ impl Kept {
     }
 }
 
+/// What an error comes from in the end.
+pub(crate) fn innermost(error: &azure_core::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(below) = cause.source() {
+        cause = below;
+    }
+    cause.to_string().chars().take(SHOWN_MAX).collect()
+}
+
 /// The endpoint's own words, cut short and without line breaks.
-fn one_line(error: &azure_core::Error) -> String {
+pub(crate) fn one_line(error: &azure_core::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     let mut text = cause.to_string();
     while let Some(below) = cause.source() {

@@ -5,17 +5,22 @@
 use std::fmt;
 use std::io::ErrorKind;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::app::database::inspect;
-use crate::app::shared;
+use crate::app::{self, shared};
 use crate::blobs::Blobs;
 use crate::cli::Failure;
 use crate::clock::Clock;
 use crate::identity::Identity as _;
 use crate::identity::firebase::Firebase;
-use crate::settings::{BadSetting, Settings};
+use crate::secrets::{self, Look, Values};
+use crate::settings::{BadSetting, Settings, Told};
 use crate::store::sqlite::folder::DataFolder;
 use crate::telemetry;
+
+/// A login by the developer's tools takes seconds.
+const VAULT_ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 
 /// What was found out about a part.
 #[derive(Debug)]
@@ -35,9 +40,9 @@ impl fmt::Display for Finding {
 }
 
 /// Prints the table; fails if a part does.
-pub(crate) fn run(settings: Result<Settings, BadSetting>) -> Result<(), Failure> {
-    let findings = match settings {
-        Ok(settings) => examine(&settings),
+pub(crate) fn run(told: Result<Told, BadSetting>) -> Result<(), Failure> {
+    let findings = match told.and_then(|told| told.vault().map(|_| told)) {
+        Ok(told) => examine_told(&told),
         Err(e) => vec![Finding { part: "settings", result: Err(e.to_string()) }],
     };
     for finding in &findings {
@@ -46,6 +51,32 @@ pub(crate) fn run(settings: Result<Settings, BadSetting>) -> Result<(), Failure>
     match findings.iter().filter(|finding| finding.result.is_err()).count() {
         0 => Ok(()),
         failed => Err(Failure::new(format!("{failed} of {} parts failed", findings.len()))),
+    }
+}
+
+/// With the vault's secrets if it tells them; without them the rest may look wrong too, and is
+/// shown all the same.
+fn examine_told(told: &Told) -> Vec<Finding> {
+    let (vault, found) = match on_runtime(look(told)) {
+        Ok(Ok(Some(Look { found, line }))) => (line, found),
+        Ok(Ok(None)) => {
+            (Ok("none: secrets are those of the environment".to_owned()), Values::new())
+        }
+        Ok(Err(e)) => (Err(e.to_string()), Values::new()),
+        Err(e) => (Err(e), Values::new()),
+    };
+    let mut findings = match told.with(&found) {
+        Ok(settings) => examine(&settings),
+        Err(e) => vec![Finding { part: "settings", result: Err(e.to_string()) }],
+    };
+    findings.insert(1, Finding { part: "vault", result: vault });
+    findings
+}
+
+async fn look(told: &Told) -> Result<Option<Look>, BadSetting> {
+    match app::vault::of(told)? {
+        Some(vault) => Ok(Some(secrets::look(&vault, VAULT_ANSWERS_WITHIN).await)),
+        None => Ok(None),
     }
 }
 

@@ -6,6 +6,7 @@
 //! checked by one suite, `tests/it/contract_identity.rs`.
 
 pub mod accounts;
+pub mod exchanged;
 pub mod firebase;
 pub mod limits;
 pub mod local;

@@ -18,7 +18,8 @@
 //! - [`writes`]: products that are written, committed and published in one go.
 //! - [`maintenance`]: what has to be looked after now and then.
 //! - [`readiness`]: whether the parts can be reached.
-//! - [`settings`] and [`secrets`]: what the operator said; [`credentials`]: who the process is. [`telemetry`]: what we say.
+//! - [`settings`] and [`secrets`]: what the operator said, and a vault keeps; [`credentials`]:
+//!   who the process is. [`telemetry`]: what we say.
 //! - [`cli`]: the commands of `handler`. [`doctor`]: each part's line for the operator.
 //! - [`generate`]: synthetic data; [`sample`]: a little of it, in the binary.
 //! - [`clock`]: the time, and one that a test can turn. [`crypto`]: whose cryptography it is.

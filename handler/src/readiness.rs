@@ -9,6 +9,7 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use crate::cache::redis::RedisShared;
+use crate::secrets::Secrets;
 use crate::store::Store;
 
 /// CONTRACT 4.
@@ -30,10 +31,19 @@ impl Probe for RedisShared {
     }
 }
 
+/// The vault is not asked for it: what came of asking it last is enough.
+#[async_trait]
+impl Probe for Secrets {
+    async fn answers(&self) -> bool {
+        self.vault_answers() != Some(false)
+    }
+}
+
 /// The last report, shared by all who ask meanwhile.
 #[derive(Default)]
 pub struct Readiness {
     shared: Option<Arc<dyn Probe>>,
+    vault: Option<Arc<dyn Probe>>,
     last: Mutex<Option<(Instant, Arc<Report>)>>,
 }
 
@@ -61,7 +71,7 @@ enum State {
 impl Report {
     /// Whether every part that answers depend on can be reached. The shared cache is none of
     /// them: without it everything is served from the database, and whoever left this process
-    /// out because of it would leave all others out, too.
+    /// out because of it would leave all others out, too. Nor is the vault, whose secrets stay.
     pub fn is_ready(&self) -> bool {
         self.status == State::Ready
     }
@@ -71,6 +81,19 @@ impl Readiness {
     /// Asks the shared cache as well.
     pub fn with_shared(shared: Arc<dyn Probe>) -> Self {
         Self { shared: Some(shared), ..Self::default() }
+    }
+
+    /// Tells of the vault as well, where there is one.
+    #[must_use]
+    pub fn and_vault(self, secrets: &Secrets) -> Self {
+        let vault = secrets.vault_answers().map(|_| Arc::new(secrets.clone()) as Arc<dyn Probe>);
+        Self { vault, ..self }
+    }
+
+    /// Tells of a vault that has told no secrets yet.
+    #[must_use]
+    pub fn waiting_for_vault(self) -> Self {
+        Self { vault: Some(Arc::new(NotYet)), ..self }
     }
 
     /// The report of the last probe if it is young, else of a new one.
@@ -93,9 +116,23 @@ impl Readiness {
             let shared = self.shared.as_ref()?;
             Some(ask("shared cache", shared.answers()).await)
         };
-        let (database, shared) = tokio::join!(database, shared);
+        let vault = async {
+            let vault = self.vault.as_ref()?;
+            Some(ask("vault", vault.answers()).await)
+        };
+        let (database, shared, vault) = tokio::join!(database, shared, vault);
         let status = database.state;
-        Report { status, parts: std::iter::once(database).chain(shared).collect() }
+        Report { status, parts: std::iter::once(database).chain(shared).chain(vault).collect() }
+    }
+}
+
+/// A vault that has not answered since the process began.
+struct NotYet;
+
+#[async_trait]
+impl Probe for NotYet {
+    async fn answers(&self) -> bool {
+        false
     }
 }
 

@@ -8,6 +8,8 @@
 //! | `VITRINE_EMBEDDED` | – | `true` allows embedded parts in production |
 //! | `AZURE_FUNCTIONS_ENVIRONMENT`, `WEBSITE_SITE_NAME` | – | tell that this is production |
 //! | `AZURE_CLIENT_ID` | – | the user-assigned identity to use for everything |
+//! | `KEY_VAULT_URL` | – | `https://<name>.vault.azure.net/`: secrets are taken from there, and from here what it lacks |
+//! | `IDENTITY_ENDPOINT` | – | set by Azure where the process has an identity |
 //! | `SQL_SERVER`, `SQL_DATABASE`, `SQL_USERNAME`, `SQL_PASSWORD` | – | the database on a server: `host` or `host,port`, a name without a dot gets `.database.windows.net` |
 //! | `SQL_CONNECTION_STRING` | – | the same in ADO.NET form, wins |
 //! | `SQL_AUTHENTICATION` | `password` | or `managed-identity` |
@@ -26,16 +28,16 @@
 //! | `CACHE_PREFIX` | the database's id | first part of every key in it |
 //! | `RUST_LOG` | `info` | log filter |
 //!
-//! The cloud's variables (`KEY_VAULT_URL`, …) are known by name: one whose part
-//! is not built is refused, since quietly running on the embedded twin would be
-//! worse than not running. Telemetry is the exception: a function app has its variables from
-//! the first, so without it the service says so and runs. When not under a host, `Values` of a
-//! `local.settings.json` in the current folder serve as defaults.
+//! Telemetry is not built yet: a function app has its variables from the first, so the service
+//! says so and runs. When not under a host, `Values` of a `local.settings.json` in the current
+//! folder serve as defaults.
 
 mod people;
 mod redis;
 mod sql;
 mod storage;
+mod told;
+mod vault;
 
 use std::collections::HashMap;
 use std::io::ErrorKind;
@@ -45,11 +47,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::cache::Limits;
+use crate::secrets::Secrets;
 
 pub use self::redis::{Redis, RedisLogin};
 pub use people::People;
 pub use sql::{Sql, SqlLogin};
+pub(crate) use storage::SAS;
 pub use storage::Storage;
+pub use told::Told;
+pub use vault::Vault;
 
 /// What the program was told.
 #[derive(Debug, Clone)]
@@ -80,6 +86,8 @@ pub struct Settings {
     pub asks_for_telemetry: bool,
     /// The log filter, as `RUST_LOG` has it.
     pub log_filter: Option<String>,
+    /// The secrets by name, and those that may be exchanged as they are now.
+    pub secrets: Secrets,
 }
 
 /// A variable that cannot be used, and what it must be. One line, no value of a secret.
@@ -93,8 +101,10 @@ pub struct BadSetting {
 }
 
 /// The variables that are read.
-const OURS: [&str; 39] = [
+const OURS: [&str; 41] = [
     "AZURE_CLIENT_ID",
+    "IDENTITY_ENDPOINT",
+    "KEY_VAULT_URL",
     "SQL_AUTHENTICATION",
     "SQL_CONNECTION_STRING",
     "SQL_DATABASE",
@@ -141,36 +151,10 @@ const IMPORT_PATIENCE: Duration = Duration::from_mins(4);
 /// A function app has it from the first.
 const TELEMETRY: &str = "APPLICATIONINSIGHTS_CONNECTION_STRING";
 
-/// Settings of parts that are not built.
-const NOT_BUILT: [(&str, &str); 1] = [("KEY_VAULT_URL", "Key Vault")];
-
 impl Settings {
-    /// Reads the process's environment and `local.settings.json`.
-    pub fn read() -> Result<Self, BadSetting> {
-        let mut variables: HashMap<String, String> = HashMap::new();
-        for (name, value) in std::env::vars_os() {
-            let Some(name) = name.to_str() else { continue };
-            match value.to_str() {
-                Some(value) => {
-                    variables.insert(name.to_owned(), value.to_owned());
-                }
-                // Foreign variables may hold anything; ours are texts.
-                None if OURS.contains(&name) => return Err(bad(name, "must be UTF-8")),
-                None => {}
-            }
-        }
-        if !variables.contains_key("FUNCTIONS_CUSTOMHANDLER_PORT") {
-            for (name, value) in local_values(Path::new("local.settings.json"))? {
-                variables.entry(name).or_insert(value);
-            }
-        }
-        Self::from_variables(&variables)
-    }
-
     /// Reads the given variables; the first that is wrong is named.
     pub fn from_variables(variables: &HashMap<String, String>) -> Result<Self, BadSetting> {
         let given = |name: &str| variables.get(name).map(String::as_str).filter(|v| !v.is_empty());
-        refuse_unbuilt(variables)?;
         let port = given("FUNCTIONS_CUSTOMHANDLER_PORT").map(port).transpose()?;
         let listen = match port {
             Some(port) => SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
@@ -183,9 +167,8 @@ impl Settings {
                 bad(name, format!("must be a whole number between {low} and {high}"))
             }),
         };
-        let production = given("WEBSITE_SITE_NAME").is_some()
-            || given("AZURE_FUNCTIONS_ENVIRONMENT")
-                .is_some_and(|name| name.eq_ignore_ascii_case("production"));
+        let production = is_production(&given);
+        vault::read(&given, production)?;
         let settings = Self {
             listen,
             under_host: port.is_some(),
@@ -204,6 +187,7 @@ impl Settings {
             people: people::read(&given, port.is_some())?,
             asks_for_telemetry: given(TELEMETRY).is_some(),
             log_filter: given("RUST_LOG").map(str::to_owned),
+            secrets: Secrets::fixed(variables),
         };
         let allowed = given("VITRINE_EMBEDDED").map(truth).transpose()?.unwrap_or(false);
         settings.guard_production(allowed)?;
@@ -230,6 +214,12 @@ impl Settings {
         Err(bad("VITRINE_EMBEDDED", reason))
     }
 
+    /// Whether nothing is left that a vault could add a part by, but for what is shared.
+    pub fn names_every_part(&self) -> bool {
+        let people = &self.people;
+        self.sql.is_some() && people.firebase.is_some() && people.key.is_some()
+    }
+
     /// The parts that are not what production wants, and what would configure them.
     fn embedded_parts(&self) -> Vec<&'static str> {
         let parts = [
@@ -245,16 +235,10 @@ impl Settings {
     }
 }
 
-fn refuse_unbuilt(variables: &HashMap<String, String>) -> Result<(), BadSetting> {
-    let mut names: Vec<_> = variables.iter().filter(|(_, value)| !value.is_empty()).collect();
-    // The same message for the same environment, whatever the map's order.
-    names.sort();
-    for (name, _) in names {
-        if let Some((_, part)) = NOT_BUILT.iter().find(|(unbuilt, _)| name == unbuilt) {
-            return Err(bad(name, format!("{part} is not part of this version: unset it")));
-        }
-    }
-    Ok(())
+fn is_production<'a>(given: &impl Fn(&str) -> Option<&'a str>) -> bool {
+    given("WEBSITE_SITE_NAME").is_some()
+        || given("AZURE_FUNCTIONS_ENVIRONMENT")
+            .is_some_and(|name| name.eq_ignore_ascii_case("production"))
 }
 
 /// `Values` of a `local.settings.json`, which `func start` would set; none without the file.
@@ -351,6 +335,7 @@ mod tests {
             ("CACHE_LOCAL_BYTES", "-1"),
             ("IMPORT_CONTAINER", "Imports"),
             ("IMPORT_CONTAINER", "a--b"),
+            ("KEY_VAULT_URL", "http://shop.vault.azure.net"),
         ] {
             assert_eq!(read(&[(variable, value)]).unwrap_err().variable, variable, "{value}");
         }
@@ -402,13 +387,6 @@ mod tests {
         ];
         assert_eq!(with(&emulator).unwrap_err().variable, "FIREBASE_AUTH_EMULATOR_HOST");
         assert!(with(&emulator[..2]).is_ok());
-    }
-
-    #[test]
-    fn a_part_that_is_not_built_is_refused_by_name_and_without_its_value() {
-        let refused = read(&[("KEY_VAULT_URL", "hunter2")]).unwrap_err();
-        assert_eq!(refused.variable, "KEY_VAULT_URL");
-        assert!(!refused.to_string().contains("hunter2"));
     }
 
     #[test]

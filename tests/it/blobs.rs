@@ -10,7 +10,7 @@ use vitrine::blobs::{Blob, BlobError, BlobState, Blobs};
 use vitrine::import::source::{Source, Sources};
 use vitrine::import::{DELIVERED, ImportError, Options, Outcome, import};
 use vitrine::settings::Settings;
-use vitrine::store::{HowStarted, RunState, Store};
+use vitrine::store::{Claim, Claimed, End, HowStarted, RunState, Store};
 
 use crate::support::TestFolder;
 use crate::support::files::{gzip, many, products, row};
@@ -208,10 +208,14 @@ async fn a_blob_that_is_overwritten_while_it_is_read_ends_its_run() {
     let overwrite = move |_| storage.put("imports/a.csv", many(7));
     let stopped =
         import(&shop.store, &rejects, Source::Blob(blob), DELIVERED, &overwrite).await.unwrap_err();
-    let ImportError::Failed(reason) = stopped else { panic!("{stopped:?}") };
-    assert!(reason.contains("has changed while it was read"), "{reason}");
+    let ImportError::Overwritten(reason) = stopped else { panic!("{stopped:?}") };
+    assert!(reason.contains("has been overwritten while it was read"), "{reason}");
     let Outcome::Done(run) = shop.import("imports/a.csv").await.unwrap() else { panic!() };
     assert_eq!((run.counts.read, run.counts.rejected), (7, 0));
+    let runs = shop.store.runs(None, 9).await.unwrap();
+    let states: Vec<_> = runs.iter().map(|run| run.state).collect();
+    assert_eq!(states, [RunState::Done, RunState::Superseded]);
+    assert!(runs[1].error.as_ref().unwrap().contains("overwritten"), "{runs:?}");
 }
 
 #[tokio::test]
@@ -225,6 +229,90 @@ async fn a_blob_that_is_deleted_or_closed_is_a_named_error_and_no_run() {
     assert!(denied.to_string().contains("lets us not read"), "{denied}");
     let no_run = shop.store.is_unused().await.unwrap();
     assert!(no_run);
+}
+
+/// Two uploads within a second are told apart by nobody: the older one may be claimed late, and
+/// end the run of the newer. What lies there is imported all the same.
+#[tokio::test]
+async fn what_lies_there_is_imported_whatever_has_ended_its_run() {
+    let shop = Shop::open();
+    shop.storage.put("imports/a.csv", many(30));
+    let blob = blobs_of(&shop.storage).blob(&shop.storage.address("imports/a.csv")).unwrap();
+    let state = blob.state().await.unwrap();
+    let claim = |etag: &str| Claim {
+        source: blob.uri().to_owned(),
+        etag: etag.to_owned(),
+        modified: state.modified,
+        size: 1,
+        rejects_max: None,
+        how: HowStarted::Delivered,
+    };
+    let Claimed::Ours(newer, _) = shop.store.claim_run(&claim(&state.etag)).await.unwrap() else {
+        panic!()
+    };
+    let Claimed::Ours(_, lease) = shop.store.claim_run(&claim("older")).await.unwrap() else {
+        panic!()
+    };
+    let superseded = shop.store.run(newer.id).await.unwrap().unwrap().state;
+    assert_eq!(superseded, RunState::Superseded);
+    let overwritten = End::Superseded("overwritten".to_owned());
+    shop.store.end_run(&lease, overwritten).await.unwrap();
+    let Outcome::Done(run) = shop.import("imports/a.csv").await.unwrap() else { panic!() };
+    assert_eq!((run.etag.as_str(), run.counts.loaded), (state.etag.as_str(), 30));
+    assert!(matches!(shop.import("imports/a.csv").await.unwrap(), Outcome::DoneBefore(_)));
+}
+
+/// Whoever tells of a blob may spell it as he likes.
+#[tokio::test]
+async fn a_blob_is_one_however_its_address_is_spelt() {
+    let shop = Shop::open();
+    shop.storage.put("imports/a b é.csv", many(30));
+    let blobs = blobs_of(&shop.storage);
+    for (number, name) in
+        ["a%20b%20%C3%A9.csv", "a b é.csv", "%61%20b%20%c3%a9%2Ecsv"].into_iter().enumerate()
+    {
+        let blob = blobs.blob(&shop.storage.address(&format!("imports/{name}"))).unwrap();
+        let rejects = shop.folder.rejects();
+        let source = Source::Blob(blob);
+        let told = import(&shop.store, &rejects, source, DELIVERED, &|_| {}).await.unwrap();
+        assert_eq!(matches!(told, Outcome::Done(_)), number == 0, "{name}: {told:?}");
+    }
+}
+
+/// A range is asked for once, and the next one while it is read.
+#[tokio::test]
+async fn ranges_are_asked_for_ahead_and_once() {
+    let shop = Shop::open();
+    let text = many(500_000);
+    shop.storage.put("imports/a.csv", text.clone());
+    let Outcome::Done(_) = shop.import("imports/a.csv").await.unwrap() else { panic!() };
+    let asked = shop.storage.asked();
+    let gets = asked.iter().filter(|asked| asked.starts_with("GET")).count();
+    assert_eq!(gets, text.len().div_ceil(RANGE), "{asked:?}");
+    let unasked = blobs_of(&shop.storage).blob(&shop.storage.address("imports/a.csv")).unwrap();
+    let state = unasked.state().await.unwrap();
+    let ahead = tokio::task::spawn_blocking(move || {
+        let mut reader = BlobReader::new(unasked, &state.etag, state.size);
+        let mut first = vec![0; RANGE / 2];
+        reader.read_exact(&mut first).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        drop(reader);
+    });
+    ahead.await.unwrap();
+    let asked = shop.storage.asked();
+    assert!(asked.iter().any(|asked| asked.contains(&format!("bytes={RANGE}-"))), "{asked:?}");
+}
+
+/// A server that knows no ranges is named, and not taken at its word.
+#[tokio::test]
+async fn more_than_was_asked_for_is_not_taken() {
+    let storage = Storage::start();
+    storage.put("imports/x", bytes(2 * RANGE));
+    let blob = blobs_of(&storage).blob(&storage.address("imports/x")).unwrap();
+    let state = blob.state().await.unwrap();
+    storage.meet([Fault::Whole]);
+    let refused = read_state(blob, state).await.unwrap_err();
+    assert!(matches!(refused, BlobError::Odd(_)), "{refused:?}");
 }
 
 /// Storage that goes away in the middle lets the run rest, and it goes on where it stood.
@@ -243,9 +331,15 @@ async fn a_run_rests_while_storage_is_away_and_goes_on_at_its_checkpoint() {
     let stopped = import(&shop.store, &rejects, source, DELIVERED, &away).await.unwrap_err();
     let ImportError::Paused(reason) = stopped else { panic!("{stopped:?}") };
     assert!(reason.contains("cannot be reached: 503"), "{reason}");
+    // It is there again for a moment, and away when the run is about to go on.
     shop.storage.recover();
+    shop.storage.meet_behind(vec![Fault::Status(503, "ServerBusy"); 6]);
     // Whoever is not a person waits until it has rested.
     let by_hand = Options { how: HowStarted::ByHand, rejects_max: None };
+    let Err(ImportError::Paused(_)) = shop.import_as("imports/a.csv", by_hand).await else {
+        panic!("it rests")
+    };
+    shop.storage.recover();
     let done = shop.import_as("imports/a.csv", by_hand).await.unwrap();
     let Outcome::Done(run) = done else { panic!("{done:?}") };
     assert_eq!((run.counts.read, run.counts.loaded, run.state), (400_000, 400_000, RunState::Done));

@@ -25,6 +25,8 @@ contract!(
     of_many_retries_at_once_one_gets_the_run,
     a_rate_is_of_the_last_owners_own_batches,
     an_import_that_is_cancelled_elsewhere_stops_at_its_next_batch,
+    a_lease_is_kept_by_whoever_has_it,
+    a_run_whose_source_became_another_is_superseded,
 );
 
 /// The source and the state that [`begin`] is asked for here.
@@ -323,4 +325,29 @@ async fn an_import_that_is_cancelled_elsewhere_stops_at_its_next_batch(subject: 
     assert_eq!((done.state, done.attempt, done.counts.read), (RunState::Done, 2, rows as u64));
     assert_eq!(done.checkpoint.stored, done.size);
     assert_eq!(products().await, Some(rows as u64));
+}
+
+/// For 30 s at a time, without a batch; whoever has lost it does not get it back.
+async fn a_lease_is_kept_by_whoever_has_it(subject: Subject) {
+    let Subject { store, clock, .. } = &subject;
+    let (_, lease) = begin(store, "a", "1").await;
+    let delivered = claim("a", "1", HowStarted::Delivered);
+    for _ in 0..3 {
+        clock.turn(Duration::from_secs(20));
+        assert!(matches!(store.claim_run(&delivered).await.unwrap(), Claimed::HeldElsewhere(_)));
+        store.renew_lease(&lease).await.unwrap();
+    }
+    clock.turn(Duration::from_secs(31));
+    assert!(matches!(store.claim_run(&delivered).await.unwrap(), Claimed::Ours(..)));
+    assert!(matches!(store.renew_lease(&lease).await, Err(StoreError::RunLost)));
+}
+
+async fn a_run_whose_source_became_another_is_superseded(subject: Subject) {
+    let store = &subject.store;
+    let (run, lease) = begin(store, "a", "1").await;
+    let ended = store.end_run(&lease, End::Superseded("it is another".to_owned())).await.unwrap();
+    assert_eq!((ended.id, ended.state), (run.id, RunState::Superseded));
+    assert_eq!(ended.error.as_deref(), Some("it is another"));
+    assert!(ended.ended_at.is_some() && store.abandoned_runs().await.unwrap().is_empty());
+    assert!(matches!(store.renew_lease(&lease).await, Err(StoreError::RunLost)));
 }

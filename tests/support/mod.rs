@@ -23,6 +23,7 @@ pub mod sqlserver;
 pub mod storage;
 pub mod tds;
 pub mod twin;
+pub mod vault;
 pub mod wire;
 
 use std::path::{Path, PathBuf};

@@ -24,6 +24,8 @@ pub enum Fault {
     HangUp,
     /// Nothing, until the other side hangs up.
     Stall,
+    /// All of it, whatever part was asked for.
+    Whole,
     /// Somewhere else.
     Redirect(String),
 }
@@ -43,6 +45,8 @@ struct State {
     /// Pieces that are not in place, by path and id.
     blocks: HashMap<(String, String), Vec<u8>>,
     faults: VecDeque<Fault>,
+    /// Of ranges that are not the first.
+    faults_behind: VecDeque<Fault>,
     /// `GET container/name bytes=0-9`
     asked: Vec<String>,
     writes: usize,
@@ -109,14 +113,21 @@ impl Storage {
         self.state().faults.extend(faults);
     }
 
-    /// How many requests were answered at the same time, at the most.
+    /// How many blobs, or ranges, were read at the same time, at the most.
     pub fn most_at_once(&self) -> usize {
         self.state().most_at_once
     }
 
+    /// The same of ranges that are not the first of a blob.
+    pub fn meet_behind(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.state().faults_behind.extend(faults);
+    }
+
     /// The bad days are over.
     pub fn recover(&self) {
-        self.state().faults.clear();
+        let mut state = self.state();
+        state.faults.clear();
+        state.faults_behind.clear();
     }
 
     /// What was asked since the last look.
@@ -128,7 +139,10 @@ impl Storage {
         stream.set_read_timeout(Some(Duration::from_mins(1)))?;
         let mut reader = BufReader::new(stream.try_clone()?);
         while let Some(request) = Request::read(&mut reader)? {
-            self.begins();
+            let is_read = request.method == "GET";
+            if is_read {
+                self.begins();
+            }
             let answer = self.answer(&request);
             if answer.is_stalled {
                 // Until there is an end of it, or the patience of a test.
@@ -136,7 +150,7 @@ impl Storage {
                 return Ok(());
             }
             let sent = answer.send(stream, request.method == "HEAD");
-            self.state().at_once -= 1;
+            self.state().at_once -= usize::from(is_read);
             if !sent? {
                 return Ok(());
             }
@@ -156,9 +170,14 @@ impl Storage {
         let range = headers.get("x-ms-range").or_else(|| headers.get("range"));
         let shown = range.map(|range| format!(" {range}")).unwrap_or_default();
         state.asked.push(format!("{method} {path}{shown}"));
-        match state.faults.pop_front() {
+        let is_behind = range.is_some_and(|range| !range.starts_with("bytes=0-"));
+        let fault = if is_behind { state.faults_behind.pop_front() } else { None };
+        match fault.or_else(|| state.faults.pop_front()) {
             None => {}
             Some(Fault::Status(status, code)) => return Answer::failed(status, code),
+            Some(Fault::Whole) => {
+                return Answer { status: 200, ..state.answer(&request.without_range()) };
+            }
             Some(Fault::Stall) => return Answer { is_stalled: true, ..Answer::failed(500, "") },
             Some(Fault::HangUp) => return Answer { cut: Some(0), ..Answer::failed(500, "") },
             Some(Fault::Cut(bytes)) => return Answer { cut: Some(bytes), ..state.answer(request) },
@@ -250,6 +269,7 @@ impl State {
     }
 }
 
+#[derive(Clone)]
 struct Request {
     method: String,
     /// `container/name`, decoded.
@@ -260,6 +280,12 @@ struct Request {
 }
 
 impl Request {
+    fn without_range(&self) -> Self {
+        let mut whole = self.clone();
+        whole.headers.retain(|name, _| !name.ends_with("range"));
+        whole
+    }
+
     fn read(reader: &mut BufReader<TcpStream>) -> std::io::Result<Option<Self>> {
         let mut line = String::new();
         if reader.read_line(&mut line)? == 0 {

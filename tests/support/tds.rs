@@ -18,6 +18,9 @@ use vitrine::store::sqlserver::connect::{Login, Place, Target};
 
 use self::bytes::{Message, Tokens, message};
 
+/// The server's number for a password that is wrong.
+const LOGIN_FAILED: i32 = 18_456;
+
 /// A cell of a canned row; every column takes NULL.
 #[derive(Debug, Clone)]
 pub enum Cell {
@@ -69,6 +72,10 @@ struct Script {
     greetings: Vec<Greeting>,
     met: Vec<String>,
     logins: usize,
+    /// The only password that is taken, if it matters.
+    password: Option<String>,
+    /// The passwords that came.
+    shown: Vec<String>,
 }
 
 /// A running responder, on a port of the system's choice.
@@ -115,6 +122,16 @@ impl Responder {
         std::mem::take(&mut self.script.lock().unwrap().met)
     }
 
+    /// Takes no other password from now on.
+    pub fn take_only(&self, password: &str) {
+        self.script.lock().unwrap().password = Some(password.to_owned());
+    }
+
+    /// The passwords of all logins so far.
+    pub fn passwords(&self) -> Vec<String> {
+        self.script.lock().unwrap().shown.clone()
+    }
+
     pub fn logins(&self) -> usize {
         self.script.lock().unwrap().logins
     }
@@ -154,8 +171,15 @@ async fn serve(mut stream: TcpStream, script: &Mutex<Script>) -> std::io::Result
                 let greeting = {
                     let mut script = script.lock().unwrap();
                     script.logins += 1;
+                    let password = bytes::password(&body);
+                    let is_wrong = script.password.as_ref().is_some_and(|only| *only != password);
+                    script.shown.push(password);
                     let greetings = &mut script.greetings;
-                    if greetings.is_empty() { Greeting::Welcome } else { greetings.remove(0) }
+                    match greetings.is_empty() {
+                        _ if is_wrong => Greeting::Error(LOGIN_FAILED),
+                        true => Greeting::Welcome,
+                        false => greetings.remove(0),
+                    }
                 };
                 let tokens = match greeting {
                     Greeting::Welcome => Tokens::default().login().done(0),

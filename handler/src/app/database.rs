@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::catalog::Category;
 use crate::clock::Clock;
 use crate::credentials::Credentials;
+use crate::secrets::login::KeptLogin;
 use crate::settings::{Settings, Sql, SqlLogin};
 use crate::store::sqlite::folder::DataFolder;
 use crate::store::sqlite::{self, Purpose, SqliteStore};
@@ -82,9 +83,10 @@ fn open_embedded(settings: &Settings) -> Result<SqliteStore, StoreError> {
 /// Where the database on a server is, and as whom to log in.
 pub fn target(settings: &Settings, sql: &Sql) -> Result<Target, StoreError> {
     let login = match &sql.login {
-        SqlLogin::Password { user, password } => {
-            Login::Password { user: user.clone(), password: password.clone() }
-        }
+        SqlLogin::Password { user, password } => match KeptLogin::of_sql(&settings.secrets) {
+            Some(login) => Login::Kept(login),
+            None => Login::Password { user: user.clone(), password: password.clone() },
+        },
         SqlLogin::ManagedIdentity => {
             let credentials = Credentials::managed_identity(settings.client_id.as_deref())
                 .map_err(|e| StoreError::Unreachable(e.into()))?;

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::clock::Clock;
 use crate::identity::accounts::Accounts;
+use crate::identity::exchanged::Exchanged;
 use crate::identity::firebase::Firebase;
 use crate::identity::limits::Limits;
 use crate::identity::local::LocalAccounts;
@@ -18,6 +19,8 @@ use crate::identity::{Identity, IdentityError, own_key};
 use crate::settings::Settings;
 use crate::store::sqlite::folder::DataFolder;
 use crate::store::{Store, StoreError};
+
+use super::follow;
 
 /// How often a key that could not be kept is tried again.
 const TRY_EVERY: Duration = Duration::from_secs(2);
@@ -58,6 +61,9 @@ impl People {
             }
             None => with(&own_key_of(&path)?),
         };
+        if given.key.is_some() {
+            follow::keys(&settings.secrets, &tokens);
+        }
         let identity = identity(settings, store)?;
         let accounts =
             Accounts::new(Arc::clone(store), identity, tokens, &given.admins, given.refresh_life);
@@ -66,6 +72,22 @@ impl People {
             limits: Limits::new(given.are_limited),
             proxy_header: given.proxy_header.clone(),
         })
+    }
+}
+
+impl People {
+    /// Those of a process that does not know its secrets yet, nor its store.
+    pub(super) fn nobody_yet(settings: &Settings, store: &Arc<dyn Store>) -> Self {
+        let given = &settings.people;
+        let identity = Arc::new(LocalAccounts::new(Arc::clone(store)));
+        let tokens = Arc::new(Tokens::waiting(Clock::System));
+        let store = Arc::clone(store);
+        let accounts = Accounts::new(store, identity, tokens, &given.admins, given.refresh_life);
+        Self {
+            accounts: Arc::new(accounts),
+            limits: Limits::new(given.are_limited),
+            proxy_header: given.proxy_header.clone(),
+        }
     }
 }
 
@@ -86,7 +108,17 @@ pub fn identity(
     store: &Arc<dyn Store>,
 ) -> Result<Arc<dyn Identity>, IdentityError> {
     Ok(match &settings.people.firebase {
-        Some(config) => Arc::new(Firebase::new(config, Clock::System)?),
+        Some(config) => {
+            let firebase = Firebase::new(config, Clock::System)?;
+            match settings.secrets.changes() {
+                None => Arc::new(firebase),
+                Some(changes) => {
+                    let exchanged = Arc::new(Exchanged::new(Arc::new(firebase)));
+                    follow::accounts(changes, config.clone(), Arc::clone(&exchanged));
+                    exchanged
+                }
+            }
+        }
         None => Arc::new(LocalAccounts::new(Arc::clone(store))),
     })
 }

@@ -8,6 +8,7 @@ use crate::cache::redis::{self, Login, Patience, Prefix, RedisShared, Target};
 use crate::cache::shared::Shared;
 use crate::credentials::{Credentials, CredentialsError};
 use crate::question::FromStore;
+use crate::secrets::login::KeptLogin;
 use crate::settings::{Redis, RedisLogin, Settings};
 use crate::store::Store;
 
@@ -45,9 +46,10 @@ pub fn begin(
 fn target(settings: &Settings, redis: &Redis) -> Result<Target, CredentialsError> {
     let login = match &redis.login {
         RedisLogin::Open => Login::Open,
-        RedisLogin::Key { user, password } => {
-            Login::Key { user: user.clone(), password: password.clone() }
-        }
+        RedisLogin::Key { user, password } => match KeptLogin::of_redis(&settings.secrets) {
+            Some(login) => Login::Kept(login),
+            None => Login::Key { user: user.clone(), password: password.clone() },
+        },
         RedisLogin::Entra => {
             let identity = settings.client_id.as_deref();
             Login::Entra(Arc::new(Credentials::managed_identity(identity)?))

@@ -4,15 +4,17 @@ use std::path::Path;
 
 use super::Failure;
 use crate::app::{Server, StartError};
-use crate::settings::Settings;
+use crate::settings::Told;
 use crate::store::sqlite::folder::DataFolder;
 
-pub(super) async fn run(settings: Settings) -> Result<(), Failure> {
+pub(super) async fn run(told: Told) -> Result<(), Failure> {
     raise_open_files();
-    let server = Server::start(&settings).await.map_err(|e| match e {
+    let started = Server::start_told(&told).await.map_err(|e| match e {
         StartError::Store(e) => e.into(),
+        StartError::Secrets(e) => e.into(),
         other => Failure::new(other),
     })?;
+    let Some((settings, server)) = started else { return Ok(()) };
     if settings.asks_for_telemetry {
         tracing::warn!(
             "telemetry is not part of this version: nothing goes to Application Insights"

@@ -9,12 +9,15 @@ use std::sync::{PoisonError, RwLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
+use super::own_key;
 use crate::clock::Clock;
 use crate::crypto::install_providers;
 use crate::store::users::{TokenHash, User};
@@ -33,6 +36,10 @@ const REFRESH_BYTES: usize = 32;
 /// Makes tokens, and tells whose they are.
 pub struct Tokens {
     keys: RwLock<Keys>,
+    /// Told of tokens under a key that is not known.
+    foreign: Notify,
+    /// Whether the keys are not known yet.
+    is_waiting: bool,
     rules: Validation,
     clock: Clock,
 }
@@ -74,22 +81,45 @@ struct Claims {
     active: bool,
 }
 
+impl Keys {
+    fn new(key: &SecretString, previous: Option<&SecretString>) -> Self {
+        let verifying = [Some(key), previous].into_iter().flatten();
+        Self {
+            signing: EncodingKey::from_secret(bytes(key)),
+            verifying: verifying.map(|key| DecodingKey::from_secret(bytes(key))).collect(),
+        }
+    }
+}
+
 impl Tokens {
     /// Tokens under a key of at least 32 bytes; those under the previous one still count.
     pub fn new(key: &SecretString, previous: Option<&SecretString>, clock: Clock) -> Self {
         install_providers();
-        let verifying = [Some(key), previous].into_iter().flatten();
-        let keys = Keys {
-            signing: EncodingKey::from_secret(bytes(key)),
-            verifying: verifying.map(|key| DecodingKey::from_secret(bytes(key))).collect(),
-        };
+        let keys = Keys::new(key, previous);
         let mut rules = Validation::new(Algorithm::HS256);
         rules.set_audience(&[AUDIENCE]);
         rules.set_issuer(&[ISSUER]);
         rules.set_required_spec_claims(&["iss", "aud", "sub", "exp"]);
         // Held against our own clock below, which a test can turn.
         rules.validate_exp = false;
-        Self { keys: RwLock::new(keys), rules, clock }
+        Self { keys: RwLock::new(keys), foreign: Notify::new(), is_waiting: false, rules, clock }
+    }
+
+    /// Tokens of a process that waits for its keys. Whether a token is good cannot be told yet, so
+    /// each is taken for one of somebody whose rights cannot be read either.
+    pub fn waiting(clock: Clock) -> Self {
+        Self { is_waiting: true, ..Self::new(&own_key::new(), None, clock) }
+    }
+
+    /// Signs with this key from now on; tokens under it and the previous one count, and no
+    /// others.
+    pub fn replace_keys(&self, key: &SecretString, previous: Option<&SecretString>) {
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Keys::new(key, previous);
+    }
+
+    /// Waits for a token under a key that is not known here. Whoever made it may have a newer one.
+    pub async fn meets_foreign_key(&self) {
+        self.foreign.notified().await;
     }
 
     /// Signs with this key from now on; tokens under the ones before it still count.
@@ -123,6 +153,10 @@ impl Tokens {
 
     /// What a token proves, if it is one of ours and young.
     pub fn verify(&self, token: &str) -> Result<Proved, BadToken> {
+        if self.is_waiting {
+            // Nobody has this id, in any database.
+            return Ok(Proved { user: Uuid::nil(), epoch: 0 });
+        }
         let claims = self.claims(token).ok_or(BadToken)?;
         let now = self.now_seconds();
         let is_young =
@@ -133,9 +167,19 @@ impl Tokens {
 
     fn claims(&self, token: &str) -> Option<Claims> {
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        let mut verified =
-            keys.verifying.iter().map(|key| decode::<Claims>(token, key, &self.rules));
-        verified.find_map(Result::ok).map(|token| token.claims)
+        let mut is_foreign = false;
+        let claims =
+            keys.verifying.iter().find_map(|key| match decode::<Claims>(token, key, &self.rules) {
+                Ok(token) => Some(token.claims),
+                Err(e) => {
+                    is_foreign |= *e.kind() == ErrorKind::InvalidSignature;
+                    None
+                }
+            });
+        if claims.is_none() && is_foreign {
+            self.foreign.notify_one();
+        }
+        claims
     }
 
     /// The moment by which tokens are judged, µs since 1970.
@@ -254,6 +298,41 @@ mod tests {
         let others = Tokens::new(&other, None, clock);
         assert!(others.verify(&tokens.issue(&somebody())).is_ok());
         assert!(others.verify(&before).is_err());
+    }
+
+    #[test]
+    fn keys_that_are_replaced_count_only_if_they_are_named() {
+        let clock = clock();
+        let (tokens, second) = (tokens(&clock), key("another key of more than thirty-two bytes"));
+        let first = tokens.issue(&somebody());
+        tokens.replace_keys(&second, Some(&key(KEY)));
+        assert!(tokens.verify(&first).is_ok());
+        assert!(Tokens::new(&second, None, clock).verify(&tokens.issue(&somebody())).is_ok());
+        tokens.replace_keys(&second, None);
+        assert_eq!(tokens.verify(&first), Err(BadToken));
+    }
+
+    /// Only a key that is not known: whatever else is wrong with a token, no newer key mends it.
+    #[tokio::test]
+    async fn a_token_under_an_unknown_key_is_told_of() {
+        use futures_util::FutureExt as _;
+        let clock = clock();
+        let tokens = tokens(&clock);
+        let good = tokens.issue(&somebody());
+        for other in [good.as_str(), "", "no.token.this"] {
+            let _ = tokens.verify(other);
+            assert!(tokens.meets_foreign_key().now_or_never().is_none(), "{other}");
+        }
+        let foreign = Tokens::new(&key("another key of more than thirty-two bytes"), None, clock);
+        assert!(tokens.verify(&foreign.issue(&somebody())).is_err());
+        assert!(tokens.meets_foreign_key().now_or_never().is_some());
+    }
+
+    /// Whose id nobody has, and in no epoch that there is.
+    #[test]
+    fn without_keys_every_token_is_nobodys() {
+        let proved = Tokens::waiting(clock()).verify("any.token.at-all").unwrap();
+        assert_eq!(proved, Proved { user: Uuid::nil(), epoch: 0 });
     }
 
     #[test]

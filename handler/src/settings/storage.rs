@@ -13,6 +13,8 @@ pub struct Storage {
     pub place: BlobPlace,
     /// A token for an emulator, without its question mark; the process's identity without it.
     pub sas: Option<SecretString>,
+    /// Whether there is an identity that Azure gives, and not that of a developer's tools.
+    pub is_managed: bool,
     /// The user-assigned identity of this connection, if not that of everything.
     pub client_id: Option<String>,
 }
@@ -22,7 +24,8 @@ type Given<'a> = dyn Fn(&str) -> Option<&'a str> + 'a;
 const ACCOUNT: &str = "IMPORT_STORAGE__accountName";
 const SERVICE: &str = "IMPORT_STORAGE__blobServiceUri";
 const CLIENT: &str = "IMPORT_STORAGE__clientId";
-const SAS: &str = "IMPORT_STORAGE_SAS";
+/// The name of the token among the secrets.
+pub(crate) const SAS: &str = "IMPORT_STORAGE_SAS";
 
 /// The rest of the connection is the host's own.
 pub(super) fn read(given: &Given<'_>, production: bool) -> Result<Storage, BadSetting> {
@@ -56,6 +59,7 @@ pub(super) fn read(given: &Given<'_>, production: bool) -> Result<Storage, BadSe
     Ok(Storage {
         place: BlobPlace { service, container, allows_emulator: !production },
         sas: sas.map(SecretString::from),
+        is_managed: production || given("IDENTITY_ENDPOINT").is_some(),
         client_id: given(CLIENT).map(str::to_owned),
     })
 }

@@ -37,6 +37,16 @@ impl Message {
     }
 }
 
+/// The password in a login, which is only veiled.
+pub fn password(login: &[u8]) -> String {
+    let number = |at: usize| usize::from(u16::from_le_bytes([login[at], login[at + 1]]));
+    let (begin, units) = (number(44), number(46));
+    let plain = |byte: &u8| (byte ^ 0xa5).rotate_left(4);
+    let bytes: Vec<u8> = login[begin..begin + units * 2].iter().map(plain).collect();
+    let units = bytes.chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]]));
+    String::from_utf16(&units.collect::<Vec<_>>()).unwrap()
+}
+
 /// A packet's kind, the length of its content, and whether it ends its message.
 pub fn header(bytes: [u8; HEADER]) -> (u8, usize, bool) {
     let length = usize::from(u16::from_be_bytes([bytes[2], bytes[3]])) - HEADER;

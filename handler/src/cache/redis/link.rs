@@ -288,7 +288,11 @@ async fn connect(
         let connecting = client.get_multiplexed_async_connection_with_config(&config);
         match timeout(CONNECT_WITHIN, connecting).await {
             Ok(Ok(connection)) => Ok((connection, pass.renewed_after)),
-            Ok(Err(e)) => Err(shared_error(&e)),
+            Ok(Err(e)) => {
+                let error = shared_error(&e);
+                target.was_refused(pass, &e).await;
+                Err(error)
+            }
             Err(_) => Err(SharedError::Away("it does not answer".to_owned())),
         }
     };

@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 use crate::cache::shared::SharedError;
 use crate::credentials::Credentials;
+use crate::secrets::login::{KeptLogin, Pair};
 
 /// What a token must be for.
 const SCOPE: &str = "https://redis.azure.com/.default";
@@ -59,6 +60,8 @@ pub enum Login {
         /// The password.
         password: SecretString,
     },
+    /// By a key that the operator may exchange.
+    Kept(KeptLogin),
     /// By tokens of the process's identity.
     Entra(Arc<Credentials>),
 }
@@ -80,6 +83,10 @@ impl Target {
                 let (user, password) = (user.clone(), Some(password.clone()));
                 return Ok(Pass { user, password, renewed_after: None });
             }
+            Login::Kept(login) => {
+                let Pair { user, password } = login.now();
+                return Ok(Pass { user, password: Some(password), renewed_after: None });
+            }
             Login::Entra(credentials) => credentials,
         };
         let given = credentials.token(SCOPE).await;
@@ -90,6 +97,16 @@ impl Target {
         let renewed_after = token.lasts.saturating_sub(RENEWED_BEFORE).max(RENEWED_AFTER_MIN);
         let password = Some(token.secret);
         Ok(Pass { user: Some(user), password, renewed_after: Some(renewed_after) })
+    }
+
+    /// The server does not take what it was shown: the next try may have something else.
+    pub(super) async fn was_refused(&self, pass: Pass, error: &RedisError) {
+        let is_refusal = ["WRONGPASS", "NOAUTH", "NOPERM"].iter().any(|code| says(error, code))
+            || error.kind() == ErrorKind::AuthenticationFailed;
+        let (Login::Kept(login), Some(password)) = (&self.login, pass.password) else { return };
+        if is_refusal {
+            login.after_refusal(&Pair { user: pass.user, password }).await;
+        }
     }
 
     /// What makes connections. Nothing is connected yet.

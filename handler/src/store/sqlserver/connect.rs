@@ -13,6 +13,7 @@ use tokio_util::compat::TokioAsyncWriteCompatExt as _;
 
 use super::session::Session;
 use crate::credentials::Credentials;
+use crate::secrets::login::{KeptLogin, Pair};
 
 /// What tokens for Azure SQL are asked for.
 const SCOPE: &str = "https://database.windows.net/.default";
@@ -25,6 +26,8 @@ const LOGIN: Duration = Duration::from_secs(15);
 const PACKET_BYTES: u32 = 16_383;
 /// Of a batch of an import; whoever waits for an answer has a deadline of their own.
 const COMMAND: Duration = Duration::from_mins(5);
+/// The server's number for a name and a password that do not go together.
+const LOGIN_FAILED: u32 = 18_456;
 /// Servers that send us on, one to the next.
 const ROUTES_MAX: usize = 3;
 
@@ -45,6 +48,8 @@ pub enum Login {
         /// Its password.
         password: SecretString,
     },
+    /// By a name and a password that the operator may exchange.
+    Kept(KeptLogin),
     /// As the identity that Azure has given the process.
     ManagedIdentity(Arc<Credentials>),
 }
@@ -98,10 +103,33 @@ impl Target {
         Self { config, login }
     }
 
-    /// Logs in, and goes where it is sent.
+    /// Logs in. A login that is refused may have been exchanged a moment ago.
     pub(super) async fn connect(&self) -> tiberius::Result<Session> {
         let mut config = self.config.clone();
-        let ends_at = self.authenticate(&mut config).await?;
+        let Login::Kept(login) = &self.login else {
+            let ends_at = self.authenticate(&mut config).await?;
+            return self.log_in(config, ends_at).await;
+        };
+        let pair = login.now();
+        show(&mut config, &pair);
+        match self.log_in(config.clone(), None).await {
+            Err(e) if e.code() == Some(LOGIN_FAILED) => match login.after_refusal(&pair).await {
+                Some(pair) => {
+                    show(&mut config, &pair);
+                    self.log_in(config, None).await
+                }
+                None => Err(e),
+            },
+            done => done,
+        }
+    }
+
+    /// Goes where it is sent.
+    async fn log_in(
+        &self,
+        mut config: Config,
+        ends_at: Option<Instant>,
+    ) -> tiberius::Result<Session> {
         for _ in 0..ROUTES_MAX {
             match timeout(LOGIN, Box::pin(connect_once(&config))).await {
                 Ok(Ok(client)) => {
@@ -131,6 +159,10 @@ impl Target {
                 config.authentication(AuthMethod::sql_server(user, password.expose_secret()));
                 Ok(None)
             }
+            Login::Kept(login) => {
+                show(config, &login.now());
+                Ok(None)
+            }
             Login::ManagedIdentity(credentials) => {
                 let token = credentials.token(SCOPE).await.map_err(|e| Error::Io {
                     kind: IoErrorKind::PermissionDenied,
@@ -141,6 +173,11 @@ impl Target {
             }
         }
     }
+}
+
+fn show(config: &mut Config, Pair { user, password }: &Pair) {
+    let user = user.as_deref().unwrap_or_default();
+    config.authentication(AuthMethod::sql_server(user, password.expose_secret()));
 }
 
 async fn connect_once(config: &Config) -> tiberius::Result<Client<super::session::Wire>> {
