@@ -426,7 +426,8 @@ mod tests {
                 "http://azurite:10000/devstoreaccount1",
             ),
         ] {
-            let imports = read(&[(variable, value)]).unwrap().storage.place;
+            let sas = ("IMPORT_STORAGE_SAS", "sig=x");
+            let imports = read(&[(variable, value), sas]).unwrap().storage.place;
             assert_eq!(imports.service.as_ref().map(url::Url::as_str), Some(service));
         }
         for (variable, value) in [
@@ -435,11 +436,25 @@ mod tests {
             ("IMPORT_STORAGE__blobServiceUri", "shop"),
             ("IMPORT_STORAGE__blobServiceUri", "https://user@shop.example"),
             ("IMPORT_STORAGE__blobServiceUri", "https://shop.example?sig=1"),
+            // An identity would be shown to anybody.
+            ("IMPORT_STORAGE__blobServiceUri", "http://azurite:10000/devstoreaccount1"),
         ] {
             assert_eq!(read(&[(variable, value)]).unwrap_err().variable, variable, "{value}");
         }
         // The rest of the connection is the host's.
         assert!(read(&[("IMPORT_STORAGE__credential", "managedidentity")]).is_ok());
+        let two = [
+            ("IMPORT_STORAGE__accountName", "shop1"),
+            ("IMPORT_STORAGE__blobServiceUri", "https://shop2.blob.core.windows.net"),
+        ];
+        assert_eq!(read(&two).unwrap_err().variable, "IMPORT_STORAGE__blobServiceUri");
+        let in_the_clear = [
+            ("WEBSITE_SITE_NAME", "shop"),
+            ("VITRINE_EMBEDDED", "true"),
+            ("IMPORT_STORAGE_SAS", "sig=x"),
+            ("IMPORT_STORAGE__blobServiceUri", "http://azurite:10000/devstoreaccount1"),
+        ];
+        assert_eq!(read(&in_the_clear).unwrap_err().variable, "IMPORT_STORAGE__blobServiceUri");
     }
 
     #[test]

@@ -362,3 +362,21 @@ async fn refused_rows_are_a_blob_beside_the_container_of_imports() {
     assert_eq!(written.lines().count(), 1);
     assert!(written.contains("\"record\":\"B2,x\""), "{written}");
 }
+
+/// All rows are in, so nothing is lost; but an operator must hear of it.
+#[tokio::test]
+async fn refused_rows_that_cannot_be_written_fail_a_run_by_name() {
+    let folder = TestFolder::new();
+    let (store, storage): (Arc<dyn Store>, _) = (folder.store(), Storage::start());
+    storage.put("imports/a.csv", products(&[&row("B1", "A lamp", "1", 1), "B2,x"]));
+    storage.be_read_only();
+    let blobs = blobs_of(&storage);
+    let rejects = vitrine::import::rejects::Rejects::at(folder.data.rejects(), Some(&blobs));
+    let source = Source::Blob(blobs.blob(&storage.address("imports/a.csv")).unwrap());
+    let failed = import(&store, &rejects, source, DELIVERED, &|_| {}).await.unwrap_err();
+    let ImportError::Failed(reason) = failed else { panic!("{failed:?}") };
+    assert!(reason.contains("all rows are in") && reason.contains("403"), "{reason}");
+    let run = &store.runs(None, 9).await.unwrap()[0];
+    assert_eq!((run.state, run.counts.loaded, run.counts.rejected), (RunState::Failed, 1, 1));
+    assert_eq!(store.rejects(run.id, None, 9).await.unwrap().len(), 1);
+}

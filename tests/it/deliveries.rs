@@ -157,9 +157,14 @@ async fn a_run_that_was_left_behind_is_taken_up_by_the_timer() {
         "INSERT INTO import_run (source, etag, attempt, state, size, created_at)
          VALUES ('{uri}', '{etag}', 2, 'loading', 1, 1)"
     ));
-    app.storage.meet(vec![Fault::Status(503, "ServerBusy"); 6]);
-    assert!(app.host.fire_timer("Maintain").await.succeeded());
-    assert_eq!(app.runs()[1].0, "loading");
+    for closed in [
+        vec![Fault::Status(503, "ServerBusy"); 6],
+        vec![Fault::Status(403, "AuthorizationPermissionMismatch")],
+    ] {
+        app.storage.meet(closed);
+        assert!(app.host.fire_timer("Maintain").await.succeeded());
+        assert_eq!(app.runs()[1].0, "loading");
+    }
     assert!(app.host.fire_timer("Maintain").await.succeeded());
     assert_eq!(app.runs()[1], ("done".to_owned(), 200, 200));
     // Another blob lies there by now: nobody has asked for that one.

@@ -45,6 +45,8 @@ struct State {
     /// Pieces that are not in place, by path and id.
     blocks: HashMap<(String, String), Vec<u8>>,
     faults: VecDeque<Fault>,
+    /// Whether nobody may write.
+    is_read_only: bool,
     /// Of ranges that are not the first.
     faults_behind: VecDeque<Fault>,
     /// `GET container/name bytes=0-9`
@@ -123,6 +125,11 @@ impl Storage {
         self.state().faults_behind.extend(faults);
     }
 
+    /// From now on nobody may write.
+    pub fn be_read_only(&self) {
+        self.state().is_read_only = true;
+    }
+
     /// The bad days are over.
     pub fn recover(&self) {
         let mut state = self.state();
@@ -187,6 +194,9 @@ impl Storage {
         }
         if !request.query.contains("sig=") && !headers.contains_key("authorization") {
             return Answer::failed(403, "AuthenticationFailed");
+        }
+        if state.is_read_only && request.method == "PUT" {
+            return Answer::failed(403, "AuthorizationPermissionMismatch");
         }
         state.answer(request)
     }
