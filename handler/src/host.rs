@@ -18,7 +18,8 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinError;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::blobs::place::BlobPlace;
@@ -82,6 +83,8 @@ pub struct Functions {
     large: Arc<Semaphore>,
     /// Uploads that are worked at; the others wait, each with no more than its envelope.
     at_work: Semaphore,
+    /// Ends when a process that does not know its secrets yet makes room for one that does.
+    waits_until: Option<CancellationToken>,
 }
 
 /// What the host is told of a success. Never an empty body: the host would wait for its end
@@ -137,7 +140,28 @@ impl Functions {
         let large = Arc::new(Semaphore::new(1));
         let at_work = Semaphore::new(IMPORTS_MAX);
         let (imports, patience) = (settings.storage.place.clone(), settings.import_patience);
-        Self { store, rejects, maintenance, imports, patience, cache, large, at_work }
+        Self {
+            store,
+            rejects,
+            maintenance,
+            imports,
+            patience,
+            cache,
+            large,
+            at_work,
+            waits_until: None,
+        }
+    }
+
+    /// The same of a process that does not know its secrets yet: whatever is asked for is held,
+    /// since the host would try it five times at once and then put it aside, and is to be
+    /// delivered again when this ends.
+    pub fn waiting(
+        maintenance: Maintenance,
+        settings: &Settings,
+        until: CancellationToken,
+    ) -> Self {
+        Self { waits_until: Some(until), ..Self::new(maintenance, settings) }
     }
 
     /// Does what the host asks for. Carried to its end even if the host hangs up: it then
@@ -147,6 +171,11 @@ impl Functions {
         function: Function,
         body: Body,
     ) -> Result<Success, Failure> {
+        if let Some(until) = &self.waits_until {
+            // Whichever comes first: it is not done.
+            let _ = timeout(self.patience, until.cancelled()).await;
+            return Err(Failure::may_pass("the secrets were not known: it is to be tried again"));
+        }
         let (envelope, turn) = self.receive(body).await?;
         let work = async move {
             let done = match function {

@@ -293,7 +293,7 @@ impl Work<'_> {
         };
         let finished = tokio::select! {
             finished = work => finished,
-            () = self.keep_lease() => unreachable!("it is kept to the end"),
+            () = self.keep_lease() => Err(Stop::Store(StoreError::RunLost)),
         };
         match finished {
             Ok(run) => Ok(Outcome::Done(run)),
@@ -302,13 +302,17 @@ impl Work<'_> {
     }
 
     /// Batches renew the lease as they go; a source or a place of refused rows that is slow must
-    /// not lose it.
+    /// not lose it. Ends when it is lost all the same: somebody else has the run, or it was
+    /// cancelled.
     async fn keep_lease(&self) {
         loop {
             sleep(RENEW_EVERY).await;
-            // Whoever has lost it hears so from the next batch.
-            if let Err(e) = self.store.renew_lease(&self.lease).await {
-                tracing::debug!(import.id = self.lease.run.0, "the lease is not renewed: {e}");
+            match self.store.renew_lease(&self.lease).await {
+                Ok(()) => {}
+                Err(StoreError::RunLost) => return,
+                Err(e) => {
+                    tracing::debug!(import.id = self.lease.run.0, "the lease is not renewed: {e}");
+                }
             }
         }
     }
@@ -384,7 +388,7 @@ impl Work<'_> {
     /// Notes in the run why it stopped, as far as the store lets us.
     async fn stop(&self, stop: Stop, run: &Run, name: &str) -> ImportError {
         let end = match stop {
-            Stop::Store(StoreError::RunLost) => return self.lost(run).await,
+            Stop::Store(StoreError::RunLost) => return self.lost(run, name).await,
             Stop::ForGood(reason) => End::Failed(reason),
             Stop::Overwritten(reason) => End::Superseded(reason),
             Stop::ForNow(reason) => End::Paused(reason),
@@ -392,14 +396,10 @@ impl Work<'_> {
             Stop::Store(e) => End::Failed(e.with_cause()),
         };
         match self.store.end_run(&self.lease, end.clone()).await {
-            Err(StoreError::RunLost) => return self.lost(run).await,
+            Err(StoreError::RunLost) => return self.lost(run, name).await,
             // A full disk takes no note either; the lease lapses and the run is taken up.
             Err(e) => tracing::warn!(import.id = run.id.0, "cannot note why the run stopped: {e}"),
-            Ok(_) => {
-                if let Err(e) = self.rejects.write(self.store.as_ref(), run.id, name).await {
-                    tracing::warn!(import.id = run.id.0, "cannot write the refused rows: {e}");
-                }
-            }
+            Ok(_) => self.write_rejects(run, name).await,
         }
         match end {
             End::Paused(reason) => ImportError::Paused(reason),
@@ -409,10 +409,22 @@ impl Work<'_> {
         }
     }
 
-    async fn lost(&self, run: &Run) -> ImportError {
-        match self.store.run(run.id).await {
-            Ok(now) => ImportError::Lost(Box::new(now.unwrap_or_else(|| run.clone()))),
-            Err(e) => ImportError::Store(e),
+    async fn lost(&self, run: &Run, name: &str) -> ImportError {
+        let now = match self.store.run(run.id).await {
+            Ok(now) => now.unwrap_or_else(|| run.clone()),
+            Err(e) => return ImportError::Store(e),
+        };
+        if now.state == RunState::Cancelled {
+            // Nobody else does it.
+            self.write_rejects(run, name).await;
+        }
+        ImportError::Lost(Box::new(now))
+    }
+
+    /// As far as it goes: they stay in the store.
+    async fn write_rejects(&self, run: &Run, name: &str) {
+        if let Err(e) = self.rejects.write(self.store.as_ref(), run.id, name).await {
+            tracing::warn!(import.id = run.id.0, "cannot write the refused rows: {e}");
         }
     }
 }

@@ -13,9 +13,10 @@ use tracing::Instrument as _;
 use crate::cache::Cache;
 use crate::import::maintain;
 use crate::import::rejects::Rejects;
-use crate::import::source::Sources;
+use crate::import::source::{Sources, is_of_content};
 use crate::import::{Begun, ImportError, Options, Outcome, Started, begin};
 use crate::maintenance::Maintenance;
+use crate::sample;
 use crate::store::{Cancelled, HowStarted, Run, RunId, RunState, Store, StoreError};
 
 /// 1, as of the files that are dropped: an import takes some 50 MiB, and a second one beside it
@@ -145,7 +146,11 @@ async fn claim(
     run: &Run,
 ) -> Result<Started, ImportsError> {
     let id = run.id;
-    let source = sources.find(&run.source).ok_or(ImportsError::NotKept(id))?;
+    // The sample goes with the first file of one's own, and does not come back; of content that
+    // came by itself nobody knows whether it is what lies there.
+    let is_kept = !run.source.starts_with(sample::SOURCE) && !is_of_content(&run.etag);
+    let source = sources.find(&run.source).filter(|_| is_kept);
+    let source = source.ok_or(ImportsError::NotKept(id))?;
     let state = source.state().await.map_err(|e| match ImportError::from(e) {
         e if e.may_pass() => ImportsError::Unreadable(id, e),
         _ => ImportsError::Gone(id),

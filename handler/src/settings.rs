@@ -254,7 +254,9 @@ fn local_values(path: &Path) -> Result<HashMap<String, String>, BadSetting> {
         Err(e) => return Err(bad("local.settings.json", format!("cannot be read: {e}"))),
     };
     serde_json::from_slice(&text).map(|local: Local| local.values).map_err(|e| {
-        bad("local.settings.json", format!("must be JSON with texts in `Values`: {e}"))
+        // Not what the parser says: it quotes what it met, which may be a secret.
+        let place = format!("line {}, column {}", e.line(), e.column());
+        bad("local.settings.json", format!("must be JSON with texts in `Values` ({place})"))
     })
 }
 
@@ -399,6 +401,22 @@ mod tests {
             let refused = read(given).unwrap_err();
             assert_eq!(refused.variable, "IMPORT_STORAGE_SAS");
             assert!(!refused.to_string().contains("hunter2"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_settings_that_is_none_is_not_quoted() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("local.settings.json");
+        for text in [
+            r#"{"Values": {"SQL_PASSWORD": 12345678901}}"#,
+            r#"{"Values": "hunter2-hunter2"}"#,
+            r#"{"Values": {"SQL_PASSWORD": hunter2-hunter2}}"#,
+        ] {
+            std::fs::write(&file, text).unwrap();
+            let refused = local_values(&file).unwrap_err().to_string();
+            assert!(refused.starts_with("local.settings.json: ") && refused.contains("line 1"));
+            assert!(!refused.contains("hunter2") && !refused.contains("12345"), "{refused}");
         }
     }
 

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::io::Read as _;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use vitrine::blobs::reader::BlobReader;
 use vitrine::blobs::{Blob, BlobError, BlobState, Blobs};
@@ -291,16 +292,19 @@ async fn ranges_are_asked_for_ahead_and_once() {
     assert_eq!(gets, text.len().div_ceil(RANGE), "{asked:?}");
     let unasked = blobs_of(&shop.storage).blob(&shop.storage.address("imports/a.csv")).unwrap();
     let state = unasked.state().await.unwrap();
+    let storage = shop.storage.clone();
     let ahead = tokio::task::spawn_blocking(move || {
         let mut reader = BlobReader::new(unasked, &state.etag, state.size);
         let mut first = vec![0; RANGE / 2];
         reader.read_exact(&mut first).unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(1));
-        drop(reader);
+        let next = format!("bytes={RANGE}-");
+        let began = Instant::now();
+        while !storage.asked().iter().any(|asked| asked.contains(&next)) {
+            assert!(began.elapsed() < Duration::from_secs(20), "the next range is asked for");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     });
     ahead.await.unwrap();
-    let asked = shop.storage.asked();
-    assert!(asked.iter().any(|asked| asked.contains(&format!("bytes={RANGE}-"))), "{asked:?}");
 }
 
 /// A server that knows no ranges is named, and not taken at its word.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use vitrine::store::{HowStarted, RunState, Store};
+use vitrine::store::{HowStarted, RunId, RunState, Store};
 
 use crate::contract_store::claim;
 use crate::support::TestFolder;
@@ -231,7 +231,8 @@ async fn refused_rows_take_a_place_among_the_streams() {
 async fn a_cancelled_import_ends_at_its_next_batch() {
     let office = Office::open(TestFolder::new()).await;
     let folder = &office.app.folder;
-    let file = folder.file("p.csv", many(ROWS));
+    // One of its rows is refused.
+    let file = folder.file("p.csv", format!("{}B0,x\n", many(ROWS)).replacen('\n', "\nB0,x\n", 1));
     let store: Arc<dyn Store> = folder.store();
     let newest = async || body(office.get("/imports?limit=1").await, 200).await[0].clone();
     let cancel = async || {
@@ -253,17 +254,19 @@ async fn a_cancelled_import_ends_at_its_next_batch() {
     let (id, read) = (run["id"].as_i64().unwrap(), run["rows_read"].as_u64().unwrap());
     assert_eq!((&run["state"], &run["error"]), (&json!("cancelled"), &Value::Null));
     assert!(read > 0 && read < ROWS as u64, "{run}");
-    assert_eq!(office.products().await, read, "no further batch, and the first one whole");
+    assert_eq!(office.products().await, read - 1, "no further batch, and the first one whole");
+    let rejects = std::fs::read_to_string(folder.rejects().shown(RunId(id), "p.csv")).unwrap();
+    assert_eq!(rejects.lines().count(), 1);
     let detail = problem(office.cancel(id).await, 409, "import-ended").await;
     assert!(detail.contains("cancelled"), "{detail}");
 
     let delivered = folder.import_as(&store, &file, HowStarted::Delivered).await.unwrap();
     assert_eq!((delivered.id.0, delivered.state), (id, RunState::Cancelled));
-    assert_eq!(office.products().await, read);
+    assert_eq!(office.products().await, read - 1);
     let next = office.retried(id).await;
     let done = office.ended(next).await;
     assert_eq!((&done["state"], &done["attempt"]), (&json!("done"), &json!(2)));
-    assert_eq!((&done["rows_read"], &done["rows_loaded"]), (&json!(ROWS), &json!(ROWS)));
+    assert_eq!((&done["rows_read"], &done["rows_loaded"]), (&json!(ROWS + 2), &json!(ROWS)));
     assert_eq!(office.products().await, ROWS as u64);
 }
 

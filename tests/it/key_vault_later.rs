@@ -161,6 +161,21 @@ async fn a_secret_that_is_gone_stays_in_use_and_is_told_of_once() {
     assert_eq!(said.matches("sql-password: it is disabled").count(), 1, "{said}");
 }
 
+/// Whoever removes it calls it back, as after a leak. Disabled it may be by mistake.
+#[tokio::test]
+async fn a_previous_key_that_is_removed_is_gone() {
+    let stub = VaultStub::start(&[("JWT_SECRET_KEY", KEY), ("JWT_SECRET_KEY_PREVIOUS", OTHER_KEY)]);
+    let settings = opened(&stub, BY_HAND).await;
+    for (says, is_there) in [(DISABLED, true), (CLOSED, true), (MISSING, false)] {
+        stub.say("JWT_SECRET_KEY_PREVIOUS", says);
+        settings.secrets.refused().await;
+        let previous = settings.secrets.current("JWT_SECRET_KEY_PREVIOUS");
+        assert_eq!(previous.is_some(), is_there);
+        assert_eq!(now(&settings).people.previous_key.is_some(), is_there);
+    }
+    assert_eq!(current(&settings, "JWT_SECRET_KEY"), KEY);
+}
+
 /// It is named, the one before it stays, and what else has changed counts.
 #[tokio::test]
 async fn a_secret_that_cannot_be_used_is_named_and_not_taken_up() {

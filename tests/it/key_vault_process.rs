@@ -204,6 +204,20 @@ async fn under_a_host_it_listens_without_the_vault_and_heals_when_it_is_there() 
         assert!(ready["parts"].as_array().unwrap().iter().any(|part| part["name"] == "vault"));
         assert!(!folder.data.token_key().exists(), "no key of its own is made meanwhile");
 
+        let reset = app.client.post(format!("{}/password/reset", app.url));
+        let reset = reset.json(&json!({"email": EMAIL})).send().await.unwrap();
+        assert_eq!(reset.status(), 503, "nobody would write to anybody");
+        // Told no, the host would put an upload aside within a second.
+        let upload = json!({
+            "Data": { "blob": "YXNpbix0aXRsZSxjYXRlZ29yeV9pZApCMSxBIGxhbXAsMQo=" },
+            "Metadata": { "Uri": "https://account.blob.core.windows.net/imports/x.csv" }
+        });
+        let invoke = |function: &str| {
+            app.client.post(format!("{}/{function}", app.url)).json(&upload).send()
+        };
+        let held = tokio::spawn(invoke("ImportBlob"));
+        let queued = tokio::spawn(invoke("ImportQueue"));
+
         let healed = match vault {
             Ok(vault) => {
                 vault.say_of_all(None);
@@ -216,6 +230,12 @@ async fn under_a_host_it_listens_without_the_vault_and_heals_when_it_is_there() 
         })
         .await;
         assert_eq!(app.status(Method::GET, "/me").await, 401, "{kind}: the key is known");
+        for held in [held, queued] {
+            assert_eq!(held.await.unwrap().unwrap().status(), 503, "{kind}: to be delivered again");
+        }
+        let again = invoke("ImportBlob").await.unwrap();
+        assert_eq!(again.status(), 200, "{kind}");
+        assert!(again.text().await.unwrap().contains("is imported, read 1"), "{kind}");
         assert!(app.serving.try_wait().unwrap().is_none(), "{kind}: it is the same process");
         assert!(!folder.data.token_key().exists(), "{kind}: the vault's key signs");
         drop(healed);

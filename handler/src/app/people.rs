@@ -33,6 +33,8 @@ pub struct People {
     pub limits: Limits,
     /// Where the client's address is read from, if not from the connection.
     pub proxy_header: Option<HeaderName>,
+    /// Whether the place of accounts is known: not before a vault has told it.
+    pub are_known: bool,
 }
 
 impl People {
@@ -71,6 +73,7 @@ impl People {
             accounts: Arc::new(accounts),
             limits: Limits::new(given.are_limited),
             proxy_header: given.proxy_header.clone(),
+            are_known: true,
         })
     }
 }
@@ -87,6 +90,7 @@ impl People {
             accounts: Arc::new(accounts),
             limits: Limits::new(given.are_limited),
             proxy_header: given.proxy_header.clone(),
+            are_known: false,
         }
     }
 }

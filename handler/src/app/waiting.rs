@@ -16,6 +16,8 @@ use tokio::time::Instant;
 
 use super::people::People;
 use super::{App, OPEN_WITHIN, Server, StartError, care, shared, vault};
+use tokio_util::sync::CancellationToken;
+
 use crate::host::Functions;
 use crate::http;
 use crate::import::rejects::Rejects;
@@ -73,7 +75,10 @@ async fn start_late(
     let listener = waiting.listener().map_err(|e| StartError::Listen(settings.listen, e))?;
     // Meanwhile the other one answers.
     let listen_by = Instant::now() + OPEN_WITHIN;
-    let server = Server::start_by(&settings, listen_by, Some(listener)).await?;
+    let server = tokio::select! {
+        server = Server::start_by(&settings, listen_by, Some(listener)) => server?,
+        () = waiting.told_to_stop() => return Ok(None),
+    };
     waiting.end();
     Ok(Some((settings, server)))
 }
@@ -102,6 +107,8 @@ async fn told_at_last(
 struct Waiting {
     socket: std::net::TcpListener,
     end: oneshot::Sender<()>,
+    /// Ends what the host's functions are held for.
+    held: CancellationToken,
     is_under_host: bool,
 }
 
@@ -112,12 +119,13 @@ impl Waiting {
         let socket = socket(settings.listen).map_err(no)?;
         let listener = TcpListener::from_std(socket.try_clone().map_err(no)?).map_err(no)?;
         let (end, ended) = oneshot::channel::<()>();
-        let app = app_without_secrets(settings);
+        let held = CancellationToken::new();
+        let app = app_without_secrets(settings, held.clone());
         tokio::spawn(http::serve::serve(listener, app, async {
             // Also if nobody is left to tell.
             let _ = ended.await;
         }));
-        Ok(Self { socket, end, is_under_host: settings.under_host })
+        Ok(Self { socket, end, held, is_under_host: settings.under_host })
     }
 
     /// The same socket for whoever comes after.
@@ -127,6 +135,7 @@ impl Waiting {
 
     /// Takes no more connections, and lets the requests of those that it has end.
     fn end(self) {
+        self.held.cancel();
         if self.end.send(()).is_err() {
             tracing::debug!("it had ended by itself");
         }
@@ -141,7 +150,7 @@ fn socket(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     http::serve::listen(address)?.into_std()
 }
 
-fn app_without_secrets(settings: &Settings) -> App {
+fn app_without_secrets(settings: &Settings, held: CancellationToken) -> App {
     let late = LateStore::default();
     late.failed(StoreError::Unreachable("the vault has not told where it is".into()));
     let store: Arc<dyn Store> = Arc::new(late);
@@ -155,7 +164,7 @@ fn app_without_secrets(settings: &Settings) -> App {
         cache: Arc::clone(&cache),
     };
     let imports = Imports::new(&maintenance);
-    let functions = settings.under_host.then(|| Functions::new(maintenance, settings));
+    let functions = settings.under_host.then(|| Functions::waiting(maintenance, settings, held));
     let readiness = Readiness::default().waiting_for_vault();
     App::new(store, cache, people, readiness, imports, functions)
 }

@@ -18,7 +18,7 @@ use crate::import::source::{Source, file_name};
 use crate::import::{Options, Outcome, Report, dry_run, import};
 use crate::settings::Settings;
 use crate::store::sqlite::folder::DataFolder;
-use crate::store::{Counts, HowStarted, Run, Store};
+use crate::store::{Counts, HowStarted, Run, RunState, Store};
 use progress::Shown;
 
 /// How long other instances are tried to be told at the end.
@@ -108,6 +108,13 @@ async fn load(
         Outcome::Done(run) => {
             print_counts(file, &run.counts, begin);
             print_rejects_file(&run, rejects);
+        }
+        Outcome::DoneBefore(run) if run.state != RunState::Done => {
+            return Err(Failure::new(format!(
+                "run {} of this file is {} (--again imports it anew)",
+                run.id,
+                run.state.word()
+            )));
         }
         Outcome::DoneBefore(run) => println!(
             "{}: run {} of this file is {}; nothing to do (--again imports it anew)",

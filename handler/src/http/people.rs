@@ -171,6 +171,10 @@ pub(super) async fn reset_password(
     from: IpAddr,
     body: Body,
 ) -> Result<Response, ApiError> {
+    if !app.people.are_known {
+        let why = StoreError::Unreachable("it is not known where accounts are".into());
+        return Err(ApiError::Unavailable(Arc::new(why)));
+    }
     app.people.limits.count(Attempt::Reset, from)?;
     let body = writes::read_json(headers, body).await?;
     let mut form = JsonObject::parse(&body, &["email"])?;

@@ -227,7 +227,7 @@ fn digest(content: &[u8], modified: Option<i64>) -> String {
 }
 
 /// Whether a state is the digest of content that came without one.
-pub(super) fn is_of_content(etag: &str) -> bool {
+pub(crate) fn is_of_content(etag: &str) -> bool {
     etag.starts_with(DIGEST)
 }
 

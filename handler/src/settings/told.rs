@@ -12,7 +12,7 @@ use crate::secrets::names::NAMES;
 
 /// What is about the parts that secrets belong to. Without the secrets it may be half of a
 /// setting, or point to another part than with them.
-const BESIDE_SECRETS: [&str; 9] = [
+const BESIDE_SECRETS: [&str; 11] = [
     "SQL_AUTHENTICATION",
     "SQL_ENCRYPT",
     "SQL_MIGRATE",
@@ -22,6 +22,8 @@ const BESIDE_SECRETS: [&str; 9] = [
     "CACHE_PREFIX",
     "FIREBASE_AUTH_EMULATOR_HOST",
     "VITRINE_EMBEDDED",
+    "IMPORT_STORAGE__accountName",
+    "IMPORT_STORAGE__blobServiceUri",
 ];
 
 /// The variables, before anything is asked of a vault.
