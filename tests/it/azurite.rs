@@ -168,7 +168,9 @@ async fn a_message_is_read_in_both_schemas_and_others_are_left() {
     }
     let deleted = json!({ "eventType": "Microsoft.Storage.BlobDeleted", "data": { "url": url } });
     assert!(said(&app.host.send("ImportQueue", &deleted.to_string()).await).contains("no blob"));
-    assert_eq!(app.host.send("ImportQueue", "hello").await.len(), 5);
+    assert!(app.azurite.dequeue("imports").is_none(), "what was done is gone");
+    assert_eq!(app.host.send("ImportQueue", "hello <é>").await.len(), 5);
+    assert_eq!(app.azurite.dequeue("imports-poison").unwrap().text, "hello <é>");
     assert_eq!(app.total().await, "50");
 }
 

@@ -1,4 +1,4 @@
-//! Azurite of the test's own, which `TEST_AZURITE` is the program of: over https and with tokens
+//! Azurite of the test's own, blobs and queues, which `TEST_AZURITE` is the program of: over https and with tokens
 //! of an identity, as the real service is used.
 
 use std::net::TcpStream;
@@ -22,10 +22,20 @@ const STARTS_WITHIN: Duration = Duration::from_mins(2);
 /// A version of the protocol that it is sure to know.
 const VERSION: &str = "2021-12-02";
 
+/// A message that is in nobody's sight for a while.
+#[derive(Debug)]
+pub struct Taken {
+    pub text: String,
+    id: String,
+    receipt: String,
+}
+
 /// The server; killed when the test ends.
 pub struct Azurite {
-    /// The address of its one account.
+    /// The address of its one account's blobs.
     pub url: String,
+    /// The same of its queues.
+    queues: String,
     dir: TempDir,
     endpoint: Endpoint,
     token: &'static str,
@@ -42,11 +52,14 @@ impl Azurite {
     /// Starts it with the containers `imports` and `other`.
     pub fn start() -> Self {
         let program = std::env::var("TEST_AZURITE").expect("scripts/services sets TEST_AZURITE");
-        let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
+        let dir = tempfile::tempdir().unwrap();
+        let [port, queues, tables] = [(); 3].map(|()| free_port());
         certificates::write(&dir);
         let path = |name: &str| dir.path().join(name);
         let child = Command::new(program)
             .args(["--blobHost", "127.0.0.1", "--blobPort", &port.to_string()])
+            .args(["--queueHost", "127.0.0.1", "--queuePort", &queues.to_string()])
+            .args(["--tableHost", "127.0.0.1", "--tablePort", &tables.to_string()])
             .args(["--silent", "--disableTelemetry", "--skipApiVersionCheck"])
             .args(["--oauth", "basic", "--location"])
             .arg(dir.path().join("data"))
@@ -59,7 +72,8 @@ impl Azurite {
             .spawn()
             .unwrap();
         let begun = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        let listens = |port| TcpStream::connect(("127.0.0.1", port)).is_ok();
+        while !(listens(port) && listens(queues)) {
             assert!(begun.elapsed() < STARTS_WITHIN, "Azurite does not start");
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -67,11 +81,15 @@ impl Azurite {
         let token: &'static str = token().leak();
         let endpoint = Endpoint::start(vec![Says::This(token, Duration::from_hours(1))]);
         let url = format!("https://localhost:{port}/devstoreaccount1");
-        let azurite = Self { url, dir, endpoint, token, child };
+        let queues = format!("https://localhost:{queues}/devstoreaccount1");
+        let azurite = Self { url, queues, dir, endpoint, token, child };
         for container in ["imports", "other"] {
             let (status, _, _) =
                 azurite.ask(Method::PUT, &format!("{container}?restype=container"), Vec::new());
             assert_eq!(status, 201);
+        }
+        for queue in ["imports", "imports-poison"] {
+            assert_eq!(azurite.ask_queues(Method::PUT, queue, String::new()).0, 201);
         }
         azurite
     }
@@ -105,13 +123,50 @@ impl Azurite {
         (status == 200).then_some(body)
     }
 
-    /// On a thread of its own, so that any test may wait for it.
+    /// Puts a message, as plain as Event Grid does.
+    pub fn enqueue(&self, queue: &str, text: &str) {
+        let text = html_escape::encode_safe(text);
+        let body = format!("<QueueMessage><MessageText>{text}</MessageText></QueueMessage>");
+        let (status, _) = self.ask_queues(Method::POST, &format!("{queue}/messages"), body);
+        assert_eq!(status, 201);
+    }
+
+    /// Takes the next message, if there is one.
+    pub fn dequeue(&self, queue: &str) -> Option<Taken> {
+        let (_, xml) = self.ask_queues(Method::GET, &format!("{queue}/messages"), String::new());
+        let part = |name: &str| {
+            let (_, rest) = xml.split_once(&format!("<{name}>"))?;
+            let text = rest.split_once(&format!("</{name}>"))?.0;
+            Some(html_escape::decode_html_entities(text).into_owned())
+        };
+        let (id, receipt) = (part("MessageId")?, part("PopReceipt")?);
+        Some(Taken { text: part("MessageText")?, id, receipt })
+    }
+
+    /// Removes a message that was taken.
+    pub fn remove(&self, queue: &str, taken: &Taken) {
+        let receipt = utf8_percent_encode(&taken.receipt, NON_ALPHANUMERIC);
+        let target = format!("{queue}/messages/{}?popreceipt={receipt}", taken.id);
+        assert_eq!(self.ask_queues(Method::DELETE, &target, String::new()).0, 204);
+    }
+
+    fn ask_queues(&self, method: Method, target: &str, body: String) -> (u16, String) {
+        let (status, _, answer) =
+            self.ask_at(method, format!("{}/{target}", self.queues), body.into());
+        (status, String::from_utf8(answer).unwrap())
+    }
+
     fn ask(&self, method: Method, target: &str, body: Vec<u8>) -> (u16, String, Vec<u8>) {
+        self.ask_at(method, format!("{}/{target}", self.url), body)
+    }
+
+    /// On a thread of its own, so that any test may wait for it.
+    fn ask_at(&self, method: Method, url: String, body: Vec<u8>) -> (u16, String, Vec<u8>) {
         let ca = Certificate::from_pem(&std::fs::read(self.ca()).unwrap()).unwrap();
         let request = async {
             let client = reqwest::Client::builder().tls_certs_only([ca]).build().unwrap();
             let answer = client
-                .request(method, format!("{}/{target}", self.url))
+                .request(method, url)
                 .bearer_auth(self.token)
                 .header("x-ms-version", VERSION)
                 .header("x-ms-blob-type", "BlockBlob")

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::blobs::Account;
 use super::core::Core;
 use super::envelope::{self, Datum, Envelope};
 use super::function::Function;
@@ -10,8 +11,29 @@ use super::invocation::Invocation;
 /// `maxDequeueCount`, unless `host.json` says otherwise.
 const TRIES: u32 = 5;
 
-/// Hands a message over until it is taken; gives all tries.
+/// Puts a message into the queue of the account, if it has one, takes it out and hands it over
+/// until the function is through with it; gives all tries.
 pub async fn deliver(core: &Core, function: &Function, message: &str) -> Vec<Invocation> {
+    let queue = function.trigger().text("queueName").unwrap_or_default().to_owned();
+    let Account::Azurite(azurite) = &core.blobs.account else {
+        return try_again(core, function, &queue, message).await;
+    };
+    azurite.enqueue(&queue, message);
+    let taken = azurite.dequeue(&queue).expect("it was put there");
+    let invocations = try_again(core, function, &queue, &taken.text).await;
+    azurite.remove(&queue, &taken);
+    if invocations.last().is_some_and(|last| !last.succeeded()) {
+        azurite.enqueue(&format!("{queue}-poison"), &taken.text);
+    }
+    invocations
+}
+
+async fn try_again(
+    core: &Core,
+    function: &Function,
+    queue: &str,
+    message: &str,
+) -> Vec<Invocation> {
     let mut invocations = Vec::new();
     if core.is_disabled(&function.name) {
         return invocations;
@@ -24,7 +46,6 @@ pub async fn deliver(core: &Core, function: &Function, message: &str) -> Vec<Inv
             return invocations;
         }
     }
-    let queue = function.trigger().text("queueName").unwrap_or_default();
     core.blobs.poison.push(json!({ "Queue": format!("{queue}-poison"), "Message": message }));
     invocations
 }
