@@ -113,7 +113,7 @@ async fn an_upload_waits_for_storage_that_is_away(way: Way) {
 /// At its limit the host kills the whole process; the next try goes on.
 async fn a_function_that_takes_too_long_is_killed_and_goes_on(way: Way) {
     let app = app_with(|options| HostOptions {
-        function_timeout: Some(Duration::from_secs(3)),
+        function_timeout: Some(Duration::from_secs(10)),
         ..options
     })
     .await;
