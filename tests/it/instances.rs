@@ -116,7 +116,9 @@ async fn the_audit_finds_a_row_that_was_changed_past_the_versions() {
         let asked = shop.client.get(format!("{}{path}", shop.instances[0].url)).send().await;
         assert_eq!(asked.unwrap().status(), StatusCode::OK);
     }
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    // Nobody who asks waits until his page is shared.
+    let are_shared = async { while !audit(&shop).await.1.contains("pages=4 ") {} };
+    tokio::time::timeout(BOUND_OF_ALL * 4, are_shared).await.unwrap();
     audit_finds_nothing(&shop).await;
     let db = Connection::open(shop.folder.data.database()).unwrap();
     let changed = db.execute("UPDATE products SET price = 7700 WHERE asin = 'RACE-0'", []).unwrap();

@@ -27,13 +27,7 @@ pub(super) async fn list(
     auth::administrator(app, headers).await?;
     let page = ListPage::parse(raw_query, |key| key.try_into().ok().map(i64::from_be_bytes))?;
     let mut runs = app.imports.list(page.after.map(RunId), page.rows()).await?;
-    let next = page.cut(&mut runs, |run| run.id.0.to_be_bytes());
-    let shown: Vec<_> = runs.iter().map(Shown::from).collect();
-    let mut response = respond::json(&shown, StatusCode::OK);
-    if let Some(cursor) = next {
-        page.link(&mut response, "/imports", &cursor);
-    }
-    Ok(response)
+    Ok(page.answer::<_, Shown<'_>, _>(&mut runs, "/imports", |run| run.id.0.to_be_bytes()))
 }
 
 /// `GET /imports/{id}`

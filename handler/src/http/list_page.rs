@@ -3,10 +3,12 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use warp::http::HeaderValue;
+use serde::Serialize;
 use warp::http::header::LINK;
+use warp::http::{HeaderValue, StatusCode};
 use warp::reply::Response;
 
+use super::respond;
 use crate::catalog::{Invalid, Limit, query_string};
 
 /// The longest text of a cursor that is looked at.
@@ -58,13 +60,26 @@ impl<K> ListPage<K> {
         self.limit.get() + 1
     }
 
+    /// The page of what was read, each row as a client is shown it.
+    pub(super) fn answer<'a, Row, Shown: From<&'a Row> + Serialize, Key: AsRef<[u8]>>(
+        &self,
+        rows: &'a mut Vec<Row>,
+        path: &str,
+        key: impl Fn(&Row) -> Key,
+    ) -> Response {
+        let next = self.cut(rows, key);
+        let rows: &'a [Row] = rows;
+        let shown: Vec<_> = rows.iter().map(Shown::from).collect();
+        let mut response = respond::json(&shown, StatusCode::OK);
+        if let Some(cursor) = next {
+            self.link(&mut response, path, &cursor);
+        }
+        response
+    }
+
     /// The cursor of the page that follows, if there is one: the key of the last row shown, the
     /// rows cut to those.
-    pub(super) fn cut<T, B: AsRef<[u8]>>(
-        &self,
-        rows: &mut Vec<T>,
-        key: impl Fn(&T) -> B,
-    ) -> Option<String> {
+    fn cut<T, B: AsRef<[u8]>>(&self, rows: &mut Vec<T>, key: impl Fn(&T) -> B) -> Option<String> {
         let is_last = rows.len() <= self.limit.get();
         rows.truncate(self.limit.get());
         let last = rows.last().filter(|_| !is_last)?;
@@ -72,7 +87,7 @@ impl<K> ListPage<K> {
     }
 
     /// Tells of the page that follows.
-    pub(super) fn link(&self, response: &mut Response, path: &str, cursor: &str) {
+    fn link(&self, response: &mut Response, path: &str, cursor: &str) {
         let link = format!("<{path}?limit={}&cursor={cursor}>; rel=\"next\"", self.limit.get());
         let link = HeaderValue::try_from(link).expect("a link is ASCII");
         response.headers_mut().insert(LINK, link);

@@ -216,13 +216,7 @@ pub(super) async fn list(
     auth::administrator(app, headers).await?;
     let page = ListPage::parse(raw_query, |key| Uuid::from_slice(key).ok())?;
     let mut users = app.store.users(page.after, page.rows()).await?;
-    let next = page.cut(&mut users, |user| user.id);
-    let shown: Vec<_> = users.iter().map(Shown::from).collect();
-    let mut response = respond::json(&shown, StatusCode::OK);
-    if let Some(cursor) = next {
-        page.link(&mut response, "/users", &cursor);
-    }
-    Ok(response)
+    Ok(page.answer::<_, Shown<'_>, _>(&mut users, "/users", |user| user.id))
 }
 
 /// `PATCH /users/{id}`

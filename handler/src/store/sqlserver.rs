@@ -14,6 +14,7 @@ mod locks;
 mod pace;
 mod pool;
 mod product_rows;
+mod rejects;
 mod runs;
 mod schema;
 mod search;
@@ -417,7 +418,7 @@ impl Store for SqlServerStore {
         after_byte: Option<u64>,
         limit: usize,
     ) -> Result<Vec<Reject>, StoreError> {
-        read!(self, |session| runs::rejects(session, id, after_byte, limit).await)
+        read!(self, |session| rejects::page(session, id, after_byte, limit).await)
     }
 
     async fn prune(&self) -> Result<u64, StoreError> {

@@ -7,7 +7,7 @@ use tiberius::ToSql;
 use super::cells::Cells as _;
 use super::session::Session;
 use super::stop::Stop;
-use super::{product_rows, runs};
+use super::{product_rows, rejects, runs};
 use crate::catalog::{Category, CategoryName, Product};
 use crate::store::{Batch, Committed, Counts, Lease, ProductColumns, Rows, StoreError};
 
@@ -125,7 +125,7 @@ async fn commit(
             (replaced, 0, rows.len() as u64 - replaced)
         }
     };
-    runs::keep_rejects(session, lease.run, &batch.rejects).await?;
+    rejects::keep(session, lease.run, &batch.rejects).await?;
     let counts = Counts {
         read: batch.read,
         loaded,

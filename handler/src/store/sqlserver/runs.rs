@@ -1,4 +1,4 @@
-//! The run table: claims, the fence, ends, rejects.
+//! The run table: claims, the fence, ends.
 //!
 //! Times of leases are the database's. A test that turns a clock hands its moment in as
 //! `now`; otherwise that is `None`.
@@ -17,8 +17,8 @@ use super::versions::NOW;
 use crate::clock::micros_of;
 use crate::store::import_run::ERRORS_MAX;
 use crate::store::{
-    Batch, Cancelled, Checkpoint, Claim, Claimed, Counts, End, HowStarted, Lease, Reject, Run,
-    RunId, RunState, StoreError, Stretch,
+    Batch, Cancelled, Checkpoint, Claim, Claimed, Counts, End, HowStarted, Lease, Run, RunId,
+    RunState, StoreError, Stretch,
 };
 
 /// DESIGN 5.2: every batch renews it, so only an owner that is gone lets it lapse.
@@ -27,8 +27,6 @@ const LEASE: Duration = Duration::from_secs(30);
 const REJECTS_KEPT: Duration = Duration::from_hours(30 * 24);
 /// How long a run that met an error rests before it is taken up again.
 const PAUSE: Duration = Duration::from_mins(1);
-/// Rejects that go into one statement: it may have 2,100 parameters.
-const REJECTS_AT_ONCE: usize = 300;
 /// Characters of an error that are kept.
 const ERROR_MAX: usize = 2_000;
 
@@ -305,67 +303,6 @@ pub(super) async fn cancel(
     Ok(run.map(|run| if moved == 0 { Cancelled::EndedBefore(run) } else { Cancelled::Now(run) }))
 }
 
-/// Keeps refused rows; the byte is their key, so a row is kept once.
-pub(super) async fn keep_rejects(
-    session: &mut Session,
-    id: RunId,
-    rejects: &[Reject],
-) -> Result<()> {
-    for some in rejects.chunks(REJECTS_AT_ONCE) {
-        let mut values = Vec::with_capacity(some.len());
-        let numbers: Vec<_> = some.iter().map(|r| (signed(r.byte), signed(r.line))).collect();
-        let mut parameters: Vec<&dyn ToSql> = vec![&id.0];
-        for (Reject { column, reason, record, .. }, (byte, line)) in some.iter().zip(&numbers) {
-            let first = parameters.len() + 1;
-            let places = [0, 1, 2, 3, 4].map(|place| format!("@P{}", first + place));
-            let [byte_at, line_at, field_at, reason_at, record_at] = places;
-            values.push(format!(
-                "(@P1, {byte_at}, {line_at}, CAST({field_at} AS NVARCHAR(100)), {reason_at}, \
-                 {record_at})"
-            ));
-            parameters.extend([byte as &dyn ToSql, line, column, reason, record]);
-        }
-        let sql = format!(
-            "-- runs.keep_rejects
-             INSERT INTO amazon.import_reject (run_id, byte, line, field, reason, record)
-             VALUES {}",
-            values.join(", ")
-        );
-        session.execute(&sql, &parameters).await?;
-    }
-    Ok(())
-}
-
-/// See [`crate::store::Store::rejects`].
-pub(super) async fn rejects(
-    session: &mut Session,
-    id: RunId,
-    after_byte: Option<u64>,
-    limit: usize,
-) -> Result<Vec<Reject>> {
-    let after = after_byte.map_or(-1, signed);
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let parameters: [&dyn ToSql; 3] = [&id.0, &after, &limit];
-    let results = session
-        .query(
-            "-- store.rejects
-             SELECT TOP (@P3) line, byte, field, reason, record FROM amazon.import_reject
-             WHERE run_id = @P1 AND byte > @P2 ORDER BY byte",
-            &parameters,
-        )
-        .await?;
-    let reject = |row: &Row| {
-        Ok(Reject {
-            line: row.count(0)?,
-            byte: row.count(1)?,
-            column: row.text_or_null(2)?.map(str::to_owned),
-            reason: row.text(3)?.to_owned(),
-            record: row.text(4)?.to_owned(),
-        })
-    };
-    results.iter().flatten().map(reject).collect()
-}
-
 /// A run by its number.
 pub(super) async fn find(session: &mut Session, id: RunId) -> Result<Option<Run>> {
     let sql = format!("-- store.run\nSELECT {COLUMNS} FROM amazon.import_run WHERE id = @P1");
@@ -497,6 +434,6 @@ fn counts_of(row: &Row, first: usize) -> tiberius::Result<Counts> {
 }
 
 /// No count of bytes or rows comes near the end of a BIGINT.
-fn signed(number: u64) -> i64 {
+pub(super) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
