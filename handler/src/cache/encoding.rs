@@ -1,7 +1,9 @@
 //! Content encodings: which one a client wants, and making it.
 
 use std::io::Write as _;
+use std::ops::RangeInclusive;
 
+use brotli::enc::BrotliEncoderParams;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -110,11 +112,25 @@ pub(super) fn compress(encoding: Encoding, body: &Bytes) -> Bytes {
         }
         Encoding::Brotli => {
             let mut out = Vec::new();
-            let mut encoder = brotli::CompressorWriter::new(&mut out, 16 * 1_024, 5, 20);
-            encoder.write_all(body).expect(IN_MEMORY);
-            drop(encoder);
+            let params = brotli_for(body.len());
+            brotli::BrotliCompress(&mut &body[..], &mut out, &params).expect(IN_MEMORY);
             out.into()
         }
+    }
+}
+
+/// A window that holds the body and no more: the encoder keeps twice of it in memory.
+fn brotli_for(bytes: usize) -> BrotliEncoderParams {
+    /// Below 17 the encoder searches in a way that takes twice as long, above 20 pages gain
+    /// nothing.
+    const WINDOW_BITS: RangeInclusive<u32> = 17..=20;
+    let bits = bytes.next_power_of_two().trailing_zeros();
+    let bits = bits.clamp(*WINDOW_BITS.start(), *WINDOW_BITS.end());
+    BrotliEncoderParams {
+        quality: 5,
+        lgwin: bits.cast_signed(),
+        size_hint: bytes,
+        ..BrotliEncoderParams::default()
     }
 }
 
