@@ -9,7 +9,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use azure_core::credentials::TokenCredential;
+use async_trait::async_trait;
+use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
+use azure_core::error::ErrorKind;
 use azure_identity::{
     DeveloperToolsCredential, ManagedIdentityCredential, ManagedIdentityCredentialOptions,
     UserAssignedId,
@@ -99,6 +101,18 @@ impl Credentials {
         Ok(Self::of("login of the Azure CLI", identity))
     }
 
+    /// The identity of a process that has one (`has_identity`: Azure says so) or that was told
+    /// which to be; elsewhere whoever has signed in there, and on a machine where nobody has, the
+    /// machine's own, which its virtual hardware may have. Nothing is asked yet.
+    pub fn of_process(has_identity: bool, client_id: Option<&str>) -> Result<Self, CredentialsError> {
+        if has_identity || client_id.is_some() {
+            return Self::managed_identity(client_id);
+        }
+        let developer = Self::developer()?;
+        let machine = Self::managed_identity(None)?;
+        Ok(Self::of("login of this machine", Arc::new(FirstOf([developer, machine]))))
+    }
+
     /// A token for a scope such as `https://database.windows.net/.default`.
     pub async fn token(&self, scope: &str) -> Result<Token, CredentialsError> {
         let error = match timeout(WAIT, self.identity.get_token(&[scope], None)).await {
@@ -126,6 +140,29 @@ impl Credentials {
 
     fn last(&self) -> std::sync::MutexGuard<'_, HashMap<String, Kept>> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Several identities, asked in turn for each token.
+#[derive(Debug)]
+struct FirstOf<const N: usize>([Credentials; N]);
+
+#[async_trait]
+impl<const N: usize> TokenCredential for FirstOf<N> {
+    async fn get_token(
+        &self,
+        scopes: &[&str],
+        options: Option<TokenRequestOptions<'_>>,
+    ) -> azure_core::Result<AccessToken> {
+        let mut refused = Vec::new();
+        for credentials in &self.0 {
+            match credentials.identity.get_token(scopes, options.clone()).await {
+                Ok(token) => return Ok(token),
+                Err(e) => refused.push(format!("{}: {}", credentials.owner, one_line(&e))),
+            }
+        }
+        let all = refused.join("; ");
+        Err(azure_core::Error::with_message(ErrorKind::Credential, all))
     }
 }
 
