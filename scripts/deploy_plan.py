@@ -23,9 +23,7 @@ HOLDS_DATA = {
 # Known to the whole world, and by which word scripts/deploy asks for them.
 OF_THE_WORLD = {
     "azurerm_container_registry": "registry",
-    "azurerm_function_app_flex_consumption": "app",
     "azurerm_key_vault": "vault",
-    "azurerm_linux_function_app": "app",
     "azurerm_mssql_server": "sql",
     "azurerm_storage_account": "storage",
 }
@@ -52,7 +50,7 @@ def names(plan):
     """Those that are made; a name that is replaced by itself is ours already."""
     for resource, change in changes(plan):
         kind, name = OF_THE_WORLD.get(resource["type"]), (change["after"] or {}).get("name")
-        # azapi makes apps as well, and says what they are.
+        # The app is made by azapi, which says what it makes.
         if resource["type"] == "azapi_resource":
             made = (change["after"] or {}).get("type", "")
             kind = "app" if made.startswith("Microsoft.Web/sites@") else None

@@ -21,6 +21,10 @@ use tokio::time::timeout;
 
 /// What a token is waited for. The endpoint is on the same machine, and so are the tools.
 const WAIT: Duration = Duration::from_secs(10);
+/// Parts of that wait. The tool of a developer is a program that takes seconds to start; the
+/// endpoint of a virtual machine answers at once, and elsewhere nobody does.
+const DEVELOPER_WAIT: Duration = Duration::from_millis(7_500);
+const MACHINE_WAIT: Duration = Duration::from_secs(2);
 /// A token that ends sooner is not given out: it has to outlast what it was asked for.
 const LASTS_MIN: Duration = Duration::from_secs(30);
 /// What is told of an endpoint's answer.
@@ -108,9 +112,11 @@ impl Credentials {
         if has_identity || client_id.is_some() {
             return Self::managed_identity(client_id);
         }
-        let developer = Self::developer()?;
-        let machine = Self::managed_identity(None)?;
-        Ok(Self::of("login of this machine", Arc::new(FirstOf([developer, machine]))))
+        let turns = [
+            Turn { whose: Self::developer()?, wait: DEVELOPER_WAIT },
+            Turn { whose: Self::managed_identity(None)?, wait: MACHINE_WAIT },
+        ];
+        Ok(Self::of("login of this machine", Arc::new(InTurn(turns))))
     }
 
     /// A token for a scope such as `https://database.windows.net/.default`.
@@ -143,26 +149,33 @@ impl Credentials {
     }
 }
 
-/// Several identities, asked in turn for each token.
+/// Identities that are asked one after the other, for each token anew.
 #[derive(Debug)]
-struct FirstOf<const N: usize>([Credentials; N]);
+struct InTurn<const N: usize>([Turn; N]);
+
+#[derive(Debug)]
+struct Turn {
+    whose: Credentials,
+    wait: Duration,
+}
 
 #[async_trait]
-impl<const N: usize> TokenCredential for FirstOf<N> {
+impl<const N: usize> TokenCredential for InTurn<N> {
     async fn get_token(
         &self,
         scopes: &[&str],
         options: Option<TokenRequestOptions<'_>>,
     ) -> azure_core::Result<AccessToken> {
         let mut refused = Vec::new();
-        for credentials in &self.0 {
-            match credentials.identity.get_token(scopes, options.clone()).await {
-                Ok(token) => return Ok(token),
-                Err(e) => refused.push(format!("{}: {}", credentials.owner, one_line(&e))),
+        for Turn { whose, wait } in &self.0 {
+            let asked = whose.identity.get_token(scopes, options.clone());
+            match timeout(*wait, asked).await {
+                Ok(Ok(token)) => return Ok(token),
+                Ok(Err(e)) => refused.push(format!("{}: {}", whose.owner, one_line(&e))),
+                Err(_) => refused.push(format!("{}: no answer", whose.owner)),
             }
         }
-        let all = refused.join("; ");
-        Err(azure_core::Error::with_message(ErrorKind::Credential, all))
+        Err(azure_core::Error::with_message(ErrorKind::Credential, refused.join("; ")))
     }
 }
 

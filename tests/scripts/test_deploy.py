@@ -40,14 +40,14 @@ class Machine:
         tools = self.home / "bin"
         tools.mkdir()
         for name in TOOLS:
-            (tools / name).write_text(f"#!{sys.executable}\n" + (HERE / "azure.py").read_text())
+            (tools / name).write_text(f"#!{sys.executable} -IS\n" + (HERE / "azure.py").read_text())
             (tools / name).chmod(0o755)
         self.state = self.home / "state.json"
         self.state.write_text(json.dumps({
             "applied": False, "published": False, "event_grid": False, "signed_in": True,
             "terraform": "1.11.4", "sqlcmd": "--authentication-method", "region": "swedencentral",
             "secrets": {}, "taken": [], "replaced": [], "images": [], "rules": [], "breaks": {},
-            "outputs": {}, "tag": None} | state))
+            "outputs": {}, "users": [], "tag": None} | state))
         self.vars = self.home / "shop.tfvars"
         self.vars.write_text('name = "shop"\n')
         self.zip = self.home / "vitrine.zip"
@@ -171,7 +171,7 @@ class Deploy(unittest.TestCase):
 
     def test_a_step_that_fails_is_named_and_gone_on_from(self):
         breaks = {"check": "init", "apply": "apply", "secrets": "keyvault secret set", "user": "sqlcmd -S",
-                  "publish": "config-zip", "events": "event_grid=true", "smoke": "curl"}
+                  "publish": "config-zip", "events": "event_grid=true", "smoke": "/health/ready"}
         for step, words in breaks.items():
             with self.subTest(step):
                 self.begin(breaks={words: 1})
@@ -187,8 +187,8 @@ class Deploy(unittest.TestCase):
                 self.assertEqual(done.returncode, 0, done.stderr)
                 steps = ["check"] + STEPS[max(STEPS.index(step), 1):]
                 self.assertEqual(re.findall(r"^== (\w+)$", done.stdout, re.M), steps)
-                # And all of it once more, as whoever does not read the line would.
-                self.succeeds()
+        # And all of it once more, as whoever does not read the line would.
+        self.succeeds()
 
     def test_a_migration_that_fails_closes_the_firewall(self):
         (self.machine.home / "no-migration").touch()
@@ -228,6 +228,26 @@ class Deploy(unittest.TestCase):
         shown = [words for words in map(changing, lines) if words]
         self.succeeds()
         self.assertEqual(shown, self.machine.changes())
+
+    def test_a_pipeline_gets_a_user_of_its_own(self):
+        self.succeeds()
+        self.assertEqual(self.machine.now()["users"], ["deploy_user.sql"])
+        self.machine.change(outputs={"data_factory_name": "adf-shop-dev-1"})
+        self.succeeds("--only", "user")
+        self.assertEqual(self.machine.now()["users"][1:], ["deploy_user.sql", "deploy_pipeline.sql"])
+
+    def test_the_state_may_be_kept_in_azure(self):
+        override = ROOT / "terraform" / "backend_override.tf"
+        self.addCleanup(override.unlink, missing_ok=True)
+        backend = self.machine.home / "backend.hcl"
+        backend.write_text('container_name = "state"\n')
+        override.parent.mkdir(exist_ok=True)
+        self.succeeds("--backend", backend, "--only", "check")
+        self.assertIn('backend "azurerm"', override.read_text())
+        init = next(call for call in self.machine.calls() if "init" in call)
+        self.assertIn(f"-backend-config={backend}", init)
+        ignored = subprocess.run(["git", "-C", ROOT, "check-ignore", override], capture_output=True)
+        self.assertEqual(ignored.returncode, 0)
 
     def test_one_step_alone(self):
         self.succeeds()
@@ -328,6 +348,14 @@ class Interface(unittest.TestCase):
         given = set(re.findall(r'-var "(\w+)=', self.scripts()))
         self.assertEqual(given, {"event_grid", "container_image_tag"})
         self.assertEqual(given - self.terraform("variable")[0], set())
+
+    def test_every_alert_is_in_the_runbook(self):
+        text = (ROOT / "terraform/alerts.tf").read_text()
+        alerts = set(re.findall(r"^    ([a-z-]+) = \{$", text, re.M)) | set(
+            re.findall(r'^  name += "([a-z-]+)-\$\{local\.stem\}"', text, re.M))
+        self.assertGreaterEqual(len(alerts), 6)
+        told = (ROOT / "handler/docs/runbook.md").read_text()
+        self.assertEqual({alert for alert in alerts if f"`{alert}`" not in told}, set())
 
     def test_what_is_looked_at_in_a_plan_is_in_there(self):
         _, text = self.terraform("resource")
