@@ -5,7 +5,7 @@
     deploy_plan.py lost PLAN           what holds data and would be deleted, one address a line
     deploy_plan.py names PLAN          names that must be free in the world: kind and name
     deploy_plan.py flex-region PLAN    the region of a Flex Consumption plan that would be made
-    deploy_plan.py output FILE NAME    one of `terraform output -json`; nothing for null
+    deploy_plan.py outputs FILE        those of `terraform output -json`: name, tab, value
 """
 
 import json
@@ -67,31 +67,32 @@ def flex_region(plan):
     return ""
 
 
-def output(outputs, name):
-    value = outputs.get(name, {}).get("value")
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else json.dumps(value)
+def outputs(told):
+    """Null is one that is not there."""
+    for name, output in told.items():
+        value = output["value"]
+        if value is not None:
+            yield f"{name}\t{value if isinstance(value, str) else json.dumps(value)}"
 
 
 def main():
     match sys.argv[1:]:
-        case [what, file, *more]:
+        case [what, file]:
             with open(file, encoding="utf-8") as text:
                 told = json.load(text)
         case _:
             sys.exit(__doc__)
-    match [what, *more]:
-        case ["changes"]:
+    match what:
+        case "changes":
             lines = ["yes" if is_changed(told) else "no"]
-        case ["lost"]:
+        case "lost":
             lines = lost(told)
-        case ["names"]:
+        case "names":
             lines = names(told)
-        case ["flex-region"]:
+        case "flex-region":
             lines = [flex_region(told)]
-        case ["output", name]:
-            lines = [output(told, name)]
+        case "outputs":
+            lines = outputs(told)
         case _:
             sys.exit(__doc__)
     for line in filter(None, lines):
