@@ -1,0 +1,1 @@
+"""What scripts/terraform-check consists of: Terraform is held to the providers' own schema, offline."""

@@ -1,0 +1,222 @@
+"""Checks the Terraform of this repository, with no network but for Python packages.
+
+    python -m terraform_check --root FOLDER --work FOLDER --checkov PROGRAM
+
+Run by scripts/terraform-check, which installs what is needed.
+"""
+
+import argparse
+import json
+import re
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+from . import bindings, breakages, checkov, hcl, plans, plugin, terraform
+
+PROVIDERS = {
+    "hashicorp/azurerm": "cdktn_provider_azurerm-*.whl",
+    "azure/azapi": "cdktn_provider_azapi-*.whl",
+}
+# A change of bindings.py makes other schemas of the same wheels.
+SCHEMA_FORMAT = 1
+_ASSERT = re.compile(r"^\s+assert \{", re.MULTILINE)
+_RUN = re.compile(r'^run "', re.MULTILINE)
+_MESSAGE = re.compile(r'^\s+error_message = "((?:[^"\\]|\\.)*)"', re.MULTILINE)
+
+
+class CheckError(Exception):
+    """A check that failed, with its lines."""
+
+
+def need(problems, what):
+    if problems:
+        raise CheckError(f"{what}:\n" + "\n".join(f"  {line}" for line in problems))
+
+
+class Step:
+    """Prints what a step came to, and how long it took."""
+
+    def __init__(self):
+        self.began = time.monotonic()
+
+    def done(self, text):
+        print(f"{text} ({time.monotonic() - self.began:.1f} s)", flush=True)
+        self.began = time.monotonic()
+
+
+def schemas(work):
+    made = {}
+    for name, pattern in PROVIDERS.items():
+        wheels = sorted((work / "wheels").glob(pattern))
+        if len(wheels) != 1:
+            raise CheckError(f"one {pattern} was expected in {work / 'wheels'}, not {len(wheels)}")
+        kept = work / "schemas" / f"{wheels[0].stem}.{SCHEMA_FORMAT}.json"
+        if not kept.exists():
+            kept.parent.mkdir(exist_ok=True)
+            unfinished = kept.with_suffix(".part")
+            unfinished.write_text(json.dumps(bindings.read_wheel(wheels[0])))
+            unfinished.rename(kept)
+        made[name] = json.loads(kept.read_text())
+    return made
+
+
+def unit_tests():
+    found = unittest.defaultTestLoader.discover(
+        str(Path(__file__).with_name("tests")), top_level_dir=str(Path(__file__).parents[1])
+    )
+    count = found.countTestCases()
+    done = unittest.TextTestRunner(verbosity=0, stream=sys.stderr).run(found)
+    if not done.wasSuccessful() or not count:
+        raise CheckError("the checks' own tests fail")
+    return count
+
+
+def hcl_against_schema(folder, made, scratch):
+    report = hcl.check(folder, made)
+    need(report.problems, "the text is not what the schema has")
+    found = 0
+    for breakage in breakages.SPELLING:
+        if "hcl" in breakage.checks:
+            broken = terraform.copy_of(folder, scratch / "spelling")
+            breakage.apply(broken)
+            text = "\n".join(hcl.check(broken, made).problems)
+            need([] if breakage.checks["hcl"] in text else [text], f"not found: {breakage}")
+            found += 1
+    return report, found
+
+
+def by_terraform(folder, made, scratch, step):
+    with plugin.serving(made) as reattach:
+        program = terraform.Terraform(folder, reattach, scratch / "terraform")
+        need(program.badly_formatted(), "terraform fmt would change")
+        for name in ("init", "validate"):
+            code, text = getattr(program, name)()
+            need([text] if code else [], f"terraform {name}")
+        step.done("terraform: format, init, validate")
+        _tests(program, folder, step)
+        _broken_for_terraform(folder, reattach, scratch, step)
+
+
+def _tests(program, folder, step):
+    done = program.test()
+    need(done.failed + (done.messages if done.failed else []), "terraform test")
+    texts = [path.read_text() for path in (folder / "tests").glob("*.tftest.hcl")]
+    runs = sum(len(_RUN.findall(text)) for text in texts)
+    asserts = sum(len(_ASSERT.findall(text)) for text in texts)
+    need([] if done.passed == runs else [f"{done.passed} of {runs} ran"], "terraform test")
+    step.done(f"terraform test: {done.passed} runs passed, {asserts} asserts, of {len(texts)} files")
+    looked = plans.look(done.plans)
+    need(looked.problems, "the plans")
+    step.done(
+        f"plans: {len(done.plans)} with {looked.resources} resources of {len(looked.types)} types; "
+        f"{looked.bodies} bodies against Azure's shapes, {looked.values} values; no secret in any"
+    )
+
+
+def _broken_for_terraform(folder, reattach, scratch, step):
+    for breakage in breakages.SPELLING:
+        broken = terraform.copy_of(folder, scratch / "validate")
+        breakage.apply(broken)
+        program = terraform.Terraform(broken, reattach, scratch / "terraform-broken")
+        program.init()
+        code, text = program.validate()
+        found = code and breakage.checks["validate"] in " ".join(text.split())
+        need([] if found else [text], f"terraform validate did not find: {breakage}")
+    step.done(f"broken on purpose: {len(breakages.SPELLING)} times, each found by terraform validate")
+
+    expected = [m for breakage in breakages.PROMISES for m in breakage.checks["assert"]]
+    promised = {
+        message
+        for name in breakages.COVERED
+        for message in _MESSAGE.findall((folder / "tests" / name).read_text())
+    }
+    need(sorted(promised - set(expected)), "promises that nothing breaks")
+    broken = terraform.copy_of(folder, scratch / "promises")
+    for breakage in breakages.PROMISES:
+        breakage.apply(broken)
+    program = terraform.Terraform(broken, reattach, scratch / "terraform-broken")
+    text = " ".join("\n".join(program.test(*breakages.ASKED).messages).split())
+    need([m for m in expected if m not in text], f"promises whose breach no assert told\n{text}")
+    step.done(f"broken on purpose: {len(expected)} promises, each told by its assert")
+
+    broken = terraform.copy_of(folder, scratch / "values")
+    for breakage in breakages.VALUES:
+        breakage.apply(broken)
+    program = terraform.Terraform(broken, reattach, scratch / "terraform-broken")
+    text = "\n".join(plans.look(program.test(*breakages.VALUES_ASKED).plans).problems)
+    expected = [breakage.checks["plans"] for breakage in breakages.VALUES]
+    need([m for m in expected if m not in text], f"values that nobody found\n{text}")
+    step.done(f"broken on purpose: {len(expected)} values, each found in the plans")
+
+
+def by_checkov(processes, root):
+    rows = checkov.read_table((root / "handler/docs/infrastructure.md").read_text())
+    passed, failed = 0, set()
+    *ours, broken = processes
+    for process in ours:
+        more_passed, more_failed = checkov.finish(process)
+        passed += more_passed
+        failed |= more_failed
+    need(checkov.compare(failed, rows), "checkov and the table of handler/docs/infrastructure.md")
+    _, found = checkov.finish(broken)
+    beside = {check for check, _ in found} - set(rows)
+    need([] if "CKV_AZURE_190" in beside else [str(found)], "checkov did not find a public account")
+    return passed, rows, failed
+
+
+def main():
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--root", type=Path, required=True)
+    arguments.add_argument("--work", type=Path, required=True)
+    arguments.add_argument("--checkov", type=Path, required=True)
+    given = arguments.parse_args()
+    folder = given.root / "terraform"
+    began, step = time.monotonic(), Step()
+    runs = [
+        checkov.start(given.checkov, folder, folder / "example.tfvars"),
+        checkov.start(given.checkov, folder, folder / "tests/full.tfvars"),
+        checkov.start(given.checkov, Path(__file__).with_name("tests") / "public_account"),
+    ]
+    try:
+        with tempfile.TemporaryDirectory(dir=given.work) as scratch:
+            _check(given, folder, runs, Path(scratch), step)
+    except (CheckError, bindings.BindingsError, breakages.BreakageError, checkov.TableError) as error:
+        print(f"terraform-check: {error}", file=sys.stderr)
+        return 1
+    finally:
+        for process in runs:
+            process.kill()
+    print(f"terraform-check: all green in {time.monotonic() - began:.0f} s")
+    return 0
+
+
+def _check(given, folder, runs, scratch, step):
+    step.done(f"own tests: {unit_tests()} passed")
+    made = schemas(given.work)
+    versions = ", ".join(f"{name} {schema['provider_version']}" for name, schema in made.items())
+    step.done(f"schemas: {versions}; {sum(len(s['resource_schemas']) for s in made.values())} resources")
+    report, found = hcl_against_schema(folder, made, scratch)
+    step.done(
+        f"text against schema: {report.resources} resources, {report.arguments} arguments, "
+        f"{report.references} references; {found} breakages found"
+    )
+    usable, why = terraform.usable()
+    if usable:
+        by_terraform(folder, made, scratch, step)
+    else:
+        print(
+            f"NOT CHECKED, as {why} (1.11 is needed): format, types of expressions, validations of "
+            "variables, all asserts, bodies and values in plans"
+        )
+    passed, rows, failed = by_checkov(runs, given.root)
+    step.done(
+        f"checkov: {passed} passed in two environments; {len(failed)} findings, all of them in the "
+        f"table of {len(rows)} reasons ({checkov.SKIPS_MAX} allowed)"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
