@@ -75,8 +75,10 @@ def _own(block):
 
 
 def _is_block(value):
-    return isinstance(value, list) and all(
-        isinstance(one, dict) and one.get("__is_block__") for one in value
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(one, dict) and one.get("__is_block__") for one in value)
     )
 
 
@@ -112,6 +114,21 @@ def check(folder, schemas):
     _check_providers(configuration, schemas, report)
     _check_references(configuration, known, report)
     return report
+
+
+def only_used(folder, schemas):
+    """The same schemas with no types but those that a folder names: all that Terraform looks at,
+    and a tenth of its time."""
+    configuration = Configuration.read(folder)
+    used = {kind: {t for _, t, _, _ in configuration.each(kind)} for kind in _KINDS}
+    return {
+        name: schema
+        | {
+            schema_kind: {t: made for t, made in schema[schema_kind].items() if t in used[kind]}
+            for kind, schema_kind in _KINDS.items()
+        }
+        for name, schema in schemas.items()
+    }
 
 
 def _check_providers(configuration, schemas, report):

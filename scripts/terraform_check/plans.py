@@ -90,7 +90,7 @@ class Looked:
 
     def __init__(self):
         self.problems = []
-        self.bodies = self.values = self.resources = 0
+        self.plans = self.bodies = self.values = self.resources = 0
         self.types = set()
 
 
@@ -98,11 +98,13 @@ def look(plans):
     """All plans, by the run that made them."""
     looked, shapes = Looked(), arm.known_shapes()
     for run, plan in plans.items():
-        text = json.dumps(plan["resource_changes"]) + json.dumps(plan.get("output_changes"))
+        changes = plan.get("resource_changes", [])
+        looked.plans += 1
+        text = json.dumps(changes) + json.dumps(plan.get("output_changes"))
         for secret in [*plugin.EPHEMERAL_OUTPUT.values(), *_SECRETS.findall(text)]:
             if secret in text:
                 looked.problems.append(f"{run}: the plan holds a secret ({secret})")
-        for change in plan["resource_changes"]:
+        for change in changes:
             after = change["change"].get("after")
             if change["mode"] == "managed" and after:
                 looked.resources += 1

@@ -129,6 +129,14 @@ class Text(unittest.TestCase):
             self.check(self.thing('days = length("azurerm_thing.other.x") # var.v')).problems, []
         )
 
+    def test_only_what_is_used_is_kept_of_a_schema(self):
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "main.tf").write_text(self.thing())
+            kept = hcl.only_used(Path(folder), SCHEMAS)["maker/azurerm"]
+        self.assertEqual(list(kept["resource_schemas"]), ["azurerm_thing"])
+        self.assertEqual(kept["ephemeral_resource_schemas"], {})
+        self.assertEqual(kept["provider"], SCHEMAS["maker/azurerm"]["provider"])
+
     def test_providers_are_looked_at_too(self):
         self.assertEqual(self.check('provider "azurerm" {\n alias = "a"\n key = "x"\n}\n').problems, [])
         self.finds('provider "azurerm" {\n kee = "x"\n}\n', "there is no argument or block kee")
