@@ -22,6 +22,8 @@ resource "azurerm_monitor_action_group" "main" {
 locals {
   action_groups = azurerm_monitor_action_group.main[*].id
   alert_every   = local.size.alert_every_minutes == 60 ? "PT1H" : "PT${local.size.alert_every_minutes}M"
+  # At least twice as far back, since what is measured arrives some minutes late.
+  alert_window = { 5 = "PT10M", 10 = "PT30M", 15 = "PT30M", 30 = "PT1H", 45 = "PT2H", 60 = "PT2H" }[local.size.alert_every_minutes]
 
   # Each query answers with a row for every reason to tell somebody. Counters are sent as what was
   # added since the last time, so a sum over the window is what happened in it.
@@ -74,7 +76,7 @@ locals {
       text     = "An upload was tried five times and put aside, into webjobs-blobtrigger-poison or imports-poison."
       query    = <<-KQL
         traces
-        | where message has "MaxDequeueCount" or message has "-poison"
+        | where message has "MaxDequeueCount" or message has "poison"
       KQL
     }
   }
@@ -91,7 +93,7 @@ resource "azurerm_monitor_scheduled_query_rules_alert_v2" "main" {
   scopes              = [azurerm_application_insights.main.id]
 
   evaluation_frequency    = local.alert_every
-  window_duration         = local.alert_every
+  window_duration         = local.alert_window
   auto_mitigation_enabled = true
   # A component that was made a moment ago has no tables that a query could be checked against.
   skip_query_validation = true

@@ -81,15 +81,17 @@ locals {
     remoteDebuggingEnabled = false
   }
 
-  site = {
-    serverFarmId              = azurerm_service_plan.main.id
-    reserved                  = true
-    httpsOnly                 = true
-    clientAffinityEnabled     = false
-    publicNetworkAccess       = "Enabled"
-    keyVaultReferenceIdentity = azurerm_user_assigned_identity.app.id
-    virtualNetworkSubnetId    = var.private_network ? azurerm_subnet.app[0].id : null
-  }
+  site = merge(
+    {
+      serverFarmId              = azurerm_service_plan.main.id
+      reserved                  = true
+      httpsOnly                 = true
+      clientAffinityEnabled     = false
+      publicNetworkAccess       = "Enabled"
+      keyVaultReferenceIdentity = azurerm_user_assigned_identity.app.id
+    },
+    var.private_network ? { virtualNetworkSubnetId = azurerm_subnet.app[0].id } : {},
+  )
 
   flex = {
     functionAppConfig = {
@@ -148,7 +150,7 @@ resource "azapi_resource" "function_app" {
   body = {
     kind = var.container ? "functionapp,linux,container" : "functionapp,linux"
     # By index, since the two differ in shape and a condition wants one shape on both sides.
-    properties = { for key, value in merge(local.site, [local.flex, local.premium][var.container ? 1 : 0]) : key => value if value != null }
+    properties = merge(local.site, [local.flex, local.premium][var.container ? 1 : 0])
   }
 
   response_export_values = { hostname = "properties.defaultHostName" }

@@ -70,6 +70,8 @@ resource "azurerm_monitor_diagnostic_setting" "main" {
   name                       = "to-workspace"
   target_resource_id         = each.value.target
   log_analytics_workspace_id = azurerm_log_analytics_workspace.main.id
+  # A factory's logs have tables of their own; Azure says so whether it was asked for or not.
+  log_analytics_destination_type = each.key == "data_factory" ? "Dedicated" : null
 
   dynamic "enabled_log" {
     for_each = each.value.logs

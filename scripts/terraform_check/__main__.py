@@ -99,6 +99,13 @@ def by_terraform(folder, made, scratch, step):
         step.done("terraform: format, init, validate")
         _tests(program, folder, step)
         _broken_for_terraform(folder, reattach, scratch, step)
+    with plugin.serving(hcl.only_used(folder, made), key="") as reattach:
+        program = terraform.Terraform(folder, reattach, scratch / "terraform-early")
+        program.init()
+        text = " ".join("\n".join(program.test("event_grid.tftest.hcl").messages).split())
+        told = "has made no key for announcements yet" in text
+        need([] if told else [text], "the second phase before the code is not told")
+        step.done("second phase too early: refused, and told what to do")
 
 
 def _tests(program, folder, step):
@@ -144,6 +151,13 @@ def _broken_for_terraform(folder, reattach, scratch, step):
     text = " ".join("\n".join(program.test(*breakages.ASKED).messages).split())
     need([m for m in expected if m not in text], f"promises whose breach no assert told\n{text}")
     step.done(f"broken on purpose: {len(expected)} promises, each told by its assert")
+
+    broken = terraform.copy_of(folder, scratch / "counted")
+    breakages.COUNTED.apply(broken)
+    program = terraform.Terraform(broken, reattach, scratch / "terraform-broken")
+    text = "\n".join(program.test(breakages.COUNTED_ASKED).messages)
+    need([m for m in breakages.COUNTED.checks["assert"] if m not in text], f"not found\n{text}")
+    step.done("broken on purpose: one count by an id, found in the first plan")
 
     broken = terraform.copy_of(folder, scratch / "values")
     for breakage in breakages.VALUES:

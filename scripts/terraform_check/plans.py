@@ -101,7 +101,7 @@ def look(plans):
         changes = plan.get("resource_changes", [])
         looked.plans += 1
         text = json.dumps(changes) + json.dumps(plan.get("output_changes"))
-        for secret in [*plugin.EPHEMERAL_OUTPUT.values(), *_SECRETS.findall(text)]:
+        for secret in [plugin.HOST_KEY, *_SECRETS.findall(text)]:
             if secret in text:
                 looked.problems.append(f"{run}: the plan holds a secret ({secret})")
         for change in changes:

@@ -28,8 +28,9 @@ _NO_OBJECTION = (
     "StopProvider",
 )
 
-# What an ephemeral resource tells, in the tests: mocks know none, so it is asked for here.
-EPHEMERAL_OUTPUT = {"blobs_extension": "key-of-the-host=="}
+# The host's key, which an ephemeral resource tells in the tests: mocks know none, so it is asked
+# for here.
+HOST_KEY = "key-of-the-host=="
 
 
 def varint(number):
@@ -113,19 +114,17 @@ def _packed_text(text):
     return bytes([0xA0 | len(data)]) + data
 
 
-def opened(request):
+def opened(request, key=HOST_KEY):
     """What OpenEphemeralResource answers: the configuration, as Terraform insists on that, with
-    `output` filled in."""
+    the key in `output`."""
     config = dict(fields(dict(fields(request))[2]))[1]
     unset = _packed_text("output") + b"\xc0"
     if config.count(unset) != 1:
         raise ValueError("an ephemeral resource without an attribute `output`")
     # A value of a type that the schema leaves open is a pair: its type as JSON, and itself.
-    kind = json.dumps(["object", {name: "string" for name in EPHEMERAL_OUTPUT}]).encode()
-    assert len(kind) < 256 and len(EPHEMERAL_OUTPUT) < 16
-    value = bytes([0x80 | len(EPHEMERAL_OUTPUT)]) + b"".join(
-        _packed_text(name) + _packed_text(text) for name, text in EPHEMERAL_OUTPUT.items()
-    )
+    kind = json.dumps(["object", {"blobs_extension": "string"}]).encode()
+    assert len(kind) < 256
+    value = b"\x81" + _packed_text("blobs_extension") + _packed_text(key)
     output = _packed_text("output") + b"\x92\xc4" + bytes([len(kind)]) + kind + value
     return message(3, message(1, config.replace(unset, output)))
 
@@ -141,15 +140,18 @@ def schema_response(schema):
 
 
 class _Provider(grpc.GenericRpcHandler):
-    def __init__(self, schema):
+    def __init__(self, schema, key):
         self.schema = schema_response(schema)
+        self.key = key
 
     def service(self, details):
         method = details.method.rsplit("/", 1)[-1]
         if method == "GetProviderSchema":
             return grpc.unary_unary_rpc_method_handler(lambda request, context: self.schema)
         if method == "OpenEphemeralResource":
-            return grpc.unary_unary_rpc_method_handler(lambda request, context: opened(request))
+            return grpc.unary_unary_rpc_method_handler(
+                lambda request, context: opened(request, self.key)
+            )
         if method in _NO_OBJECTION:
             return grpc.unary_unary_rpc_method_handler(lambda request, context: b"")
         # Everything else is refused as unimplemented, so a test that would leave the mocks fails.
@@ -157,16 +159,16 @@ class _Provider(grpc.GenericRpcHandler):
 
 
 @contextmanager
-def serving(schemas):
+def serving(schemas, key=HOST_KEY):
     """Serves each provider of `{"owner/name": schema}` on a free port of this machine, and gives
-    the value of TF_REATTACH_PROVIDERS."""
+    the value of TF_REATTACH_PROVIDERS. `key` is what the host's key is said to be."""
     servers, reattach = [], {}
     try:
         for name, schema in schemas.items():
             server = grpc.server(
                 futures.ThreadPoolExecutor(4), options=[("grpc.max_send_message_length", -1)]
             )
-            server.add_generic_rpc_handlers((_Provider(schema),))
+            server.add_generic_rpc_handlers((_Provider(schema, key),))
             port = server.add_insecure_port("127.0.0.1:0")
             server.start()
             servers.append(server)

@@ -27,8 +27,8 @@ run "nobody_is_told" {
     error_message = "alerts: these five"
   }
   assert {
-    condition     = alltrue([for alert in azurerm_monitor_scheduled_query_rules_alert_v2.main : length(alert.action) == 0 && alert.evaluation_frequency == "PT15M" && alert.window_duration == "PT15M"])
-    error_message = "alerts: looked for every 15 minutes in dev, and no gap between two windows"
+    condition     = alltrue([for alert in azurerm_monitor_scheduled_query_rules_alert_v2.main : length(alert.action) == 0 && alert.evaluation_frequency == "PT15M" && alert.window_duration == "PT30M"])
+    error_message = "alerts: looked for every 15 minutes in dev, and twice as far back"
   }
   assert {
     condition     = alltrue([for alert in azurerm_monitor_scheduled_query_rules_alert_v2.main : alert.scopes[0] == azurerm_application_insights.main.id && alert.criteria[0].time_aggregation_method == "Count" && alert.criteria[0].threshold == 0])

@@ -80,6 +80,12 @@ class Kept(unittest.TestCase):
         site = arm.known_shapes()["Microsoft.Web/sites@2024-04-01"]["fields"]["properties"]["fields"]
         self.assertIn("custom", site["functionAppConfig"]["fields"]["runtime"]["fields"]["name"]["enum"])
 
+    def test_they_know_the_address_that_no_plan_shows(self):
+        kept = arm.known_shapes()["Microsoft.EventGrid/systemTopics/eventSubscriptions@2022-06-15"]
+        destination = kept["fields"]["properties"]["fields"]["destination"]
+        hook = destination["cases"]["WebHook"]["fields"]["properties"]["fields"]
+        self.assertEqual(hook["endpointUrl"], "string")
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -42,8 +42,7 @@ class Plans(unittest.TestCase):
         self.assertNotEqual(self.wrong("azapi_update_resource", given | {"name": "ssh"}), [])
 
     def test_secrets(self):
-        key = next(iter(plugin.EPHEMERAL_OUTPUT.values()))
-        for value in (key, "AccountName=x;AccountKey=;", "https://x/?code=1", "Server=x;Password=1"):
+        for value in (plugin.HOST_KEY, "AccountName=x;AccountKey=;", "https://x/?code=1", "Server=x;Password=1"):
             self.assertIn("holds a secret", self.wrong("azurerm_x", {"note": value})[0])
         self.assertEqual(self.wrong("azurerm_x", {"note": "InstrumentationKey=1"}), [])
 
