@@ -1,1 +1,1 @@
-"""What scripts/terraform-check consists of: Terraform is held to the providers' own schema, offline."""
+"""What scripts/terraform-check is made of: Terraform held to the providers' schemas, offline."""

@@ -115,7 +115,9 @@ def _tests(program, folder, step):
     runs = sum(len(_RUN.findall(text)) for text in texts)
     asserts = sum(len(_ASSERT.findall(text)) for text in texts)
     need([] if done.passed == runs else [f"{done.passed} of {runs} ran"], "terraform test")
-    step.done(f"terraform test: {done.passed} runs passed, {asserts} asserts, of {len(texts)} files")
+    step.done(
+        f"terraform test: {done.passed} runs passed, {asserts} asserts, of {len(texts)} files"
+    )
     # Those of what is refused hold what is refused.
     looked = plans.look({run: plan for run, plan in done.plans.items() if _INPUTS not in run})
     need(looked.problems, "the plans")
@@ -200,7 +202,12 @@ def main():
     try:
         with tempfile.TemporaryDirectory(dir=given.work) as scratch:
             _check(given, folder, runs, Path(scratch), step)
-    except (CheckError, bindings.BindingsError, breakages.BreakageError, checkov.TableError) as error:
+    except (
+        CheckError,
+        bindings.BindingsError,
+        breakages.BreakageError,
+        checkov.TableError,
+    ) as error:
         print(f"terraform-check: {error}", file=sys.stderr)
         return 1
     finally:
@@ -214,7 +221,9 @@ def _check(given, folder, runs, scratch, step):
     step.done(f"own tests: {unit_tests()} passed")
     made = schemas(given.work)
     versions = ", ".join(f"{name} {schema['provider_version']}" for name, schema in made.items())
-    step.done(f"schemas: {versions}; {sum(len(s['resource_schemas']) for s in made.values())} resources")
+    step.done(
+        f"schemas: {versions}; {sum(len(s['resource_schemas']) for s in made.values())} resources"
+    )
     report, found = hcl_against_schema(folder, made, scratch)
     step.done(
         f"text against schema: {report.resources} resources, {report.arguments} arguments, "

@@ -95,7 +95,9 @@ def problems(value, shape, path="body"):
         return []
     if isinstance(shape, str):
         kinds = {"string": str, "integer": int, "boolean": bool}
-        fits = isinstance(value, kinds[shape]) and (shape == "boolean" or not isinstance(value, bool))
+        fits = isinstance(value, kinds[shape]) and (
+            shape == "boolean" or not isinstance(value, bool)
+        )
         return [] if fits else [f"{path}: {shape} wanted, not {value!r}"]
     if "enum" in shape:
         return [] if value in shape["enum"] else [f"{path}: {value!r} is none of {shape['enum']}"]

@@ -46,7 +46,7 @@ SPELLING = [
     # A required one that is missing.
     _spelt(
         "key_vault.tf",
-        "  sku_name            = \"standard\"",
+        '  sku_name            = "standard"',
         "",
         "azurerm_key_vault.main: sku_name is missing",
         'The argument "sku_name" is required',
@@ -511,7 +511,7 @@ PROMISES = [
     ),
     _promise(
         "event_grid.tf",
-        '          maxEventsPerBatch             = 1',
+        "          maxEventsPerBatch             = 1",
         '          endpointUrl = "https://func.azurewebsites.net/?code=mine"\n'
         "          maxEventsPerBatch             = 1",
         "second phase: the address with the key is in no plan",
@@ -544,7 +544,9 @@ VALUES = [
         "redis.tf", '"VolatileLRU"', '"Volatile-LRU"', {"plans": "default_database.eviction_policy"}
     ),
     Breakage(
-        "identity.tf", '"Key Vault Secrets User"', '"Key Vault Secret User"',
+        "identity.tf",
+        '"Key Vault Secrets User"',
+        '"Key Vault Secret User"',
         {"plans": "role_definition_name takes"},
     ),
     Breakage(
@@ -554,27 +556,39 @@ VALUES = [
         {"plans": "azurerm_mssql_database.server_id wants a resource's id"},
     ),
     Breakage(
-        "function_app.tf", "    httpsOnly ", "    httpsOnlyy ",
+        "function_app.tf",
+        "    httpsOnly ",
+        "    httpsOnlyy ",
         {"plans": "httpsOnlyy: there is no such property"},
     ),
     Breakage(
-        "function_app.tf", 'type  = "blobContainer"', 'type  = "blob"',
+        "function_app.tf",
+        'type  = "blobContainer"',
+        'type  = "blob"',
         {"plans": "deployment.storage.type: 'blob' is none of"},
     ),
     Breakage(
-        "function_app.tf", "instanceMemoryMB     = local.size.instance_memory_mb",
+        "function_app.tf",
+        "instanceMemoryMB     = local.size.instance_memory_mb",
         "instanceMemoryMB     = tostring(local.size.instance_memory_mb)",
         {"plans": "instanceMemoryMB: integer wanted"},
     ),
     Breakage(
-        "event_grid.tf", "        endpointType = \"WebHook\"", "        endpointType = \"Webhook\"",
+        "event_grid.tf",
+        '        endpointType = "WebHook"',
+        '        endpointType = "Webhook"',
         {"plans": "endpointType: 'Webhook' is none of its kinds"},
     ),
     Breakage(
-        "data_factory.tf", "Encrypt=True;", "Encrypt=True;Password=Secret1;",
+        "data_factory.tf",
+        "Encrypt=True;",
+        "Encrypt=True;Password=Secret1;",
         {"plans": "the plan holds a secret (Password=)"},
     ),
 ]
 VALUES_ASKED = (
-    "security.tftest.hcl", "roles.tftest.hcl", "event_grid.tftest.hcl", "data_factory.tftest.hcl",
+    "security.tftest.hcl",
+    "roles.tftest.hcl",
+    "event_grid.tftest.hcl",
+    "data_factory.tftest.hcl",
 )

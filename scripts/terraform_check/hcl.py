@@ -220,7 +220,9 @@ def _check_counts(given, schema, where, report):
         if nested.get("min_items") and name not in given:
             report.problem(where, f"the block {name} is missing")
         if given[name] > nested.get("max_items", given[name]):
-            report.problem(where, f"the block {name} may be there {nested['max_items']} times at most")
+            report.problem(
+                where, f"the block {name} may be there {nested['max_items']} times at most"
+            )
 
 
 def _check_references(configuration, known, report):

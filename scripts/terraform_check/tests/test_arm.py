@@ -23,14 +23,34 @@ TYPES = [
     {"$type": "UnionType", "elements": [ref(2), ref(3), ref(0)]},
     {"$type": "ArrayType", "itemType": ref(1)},
     {"$type": "ObjectType", "properties": {"kind": field(2, 1), "size": field(1, 1)}},
-    {"$type": "DiscriminatedObjectType", "discriminator": "kind", "baseProperties": {"note": field(0)},
-     "elements": {"On": ref(6)}},
+    {
+        "$type": "DiscriminatedObjectType",
+        "discriminator": "kind",
+        "baseProperties": {"note": field(0)},
+        "elements": {"On": ref(6)},
+    },
     {"$type": "ObjectType", "properties": {}, "additionalProperties": ref(0)},
-    {"$type": "ObjectType", "properties": {
-        "state": field(4), "ports": field(5), "part": field(7), "tags": field(8), "told": field(0, 2),
-        "must": field(0, 1), "again": field(9)}},
-    {"$type": "ObjectType", "properties": {
-        "id": field(0, 10), "name": field(0, 9), "location": field(0, 1), "properties": field(9, 1)}},
+    {
+        "$type": "ObjectType",
+        "properties": {
+            "state": field(4),
+            "ports": field(5),
+            "part": field(7),
+            "tags": field(8),
+            "told": field(0, 2),
+            "must": field(0, 1),
+            "again": field(9),
+        },
+    },
+    {
+        "$type": "ObjectType",
+        "properties": {
+            "id": field(0, 10),
+            "name": field(0, 9),
+            "location": field(0, 1),
+            "properties": field(9, 1),
+        },
+    },
     {"$type": "ResourceType", "name": "Maker.Cloud/things@2024-01-01", "body": ref(10)},
 ]
 SHAPE = arm.Types(TYPES).resource("maker.cloud/Things@2024-01-01")
@@ -46,7 +66,9 @@ class Shapes(unittest.TestCase):
 
     def test_what_fits(self):
         self.assertEqual(
-            self.wrong(state="On", ports=[1], part={"kind": "On", "size": 2, "note": "x"}, tags={"a": "b"}),
+            self.wrong(
+                state="On", ports=[1], part={"kind": "On", "size": 2, "note": "x"}, tags={"a": "b"}
+            ),
             [],
         )
 
@@ -77,8 +99,12 @@ class Shapes(unittest.TestCase):
 
 class Kept(unittest.TestCase):
     def test_the_shapes_that_are_kept_know_custom_handlers(self):
-        site = arm.known_shapes()["Microsoft.Web/sites@2024-04-01"]["fields"]["properties"]["fields"]
-        self.assertIn("custom", site["functionAppConfig"]["fields"]["runtime"]["fields"]["name"]["enum"])
+        site = arm.known_shapes()["Microsoft.Web/sites@2024-04-01"]["fields"]["properties"][
+            "fields"
+        ]
+        self.assertIn(
+            "custom", site["functionAppConfig"]["fields"]["runtime"]["fields"]["name"]["enum"]
+        )
 
     def test_they_know_the_address_that_no_plan_shows(self):
         kept = arm.known_shapes()["Microsoft.EventGrid/systemTopics/eventSubscriptions@2022-06-15"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from terraform_check import bindings
 
-MODULE = '''
+MODULE = """
 function thingPartToHclTerraform(struct) {
     const attrs = {
         size: {
@@ -112,9 +112,9 @@ class ThingHostsOutputReference extends cdktn.ComplexObject {
     }
 }
 //# sourceMappingURL=data:application/json;base64,class Other extends cdktn.TerraformResource {
-'''
+"""
 
-PROVIDER = '''
+PROVIDER = """
 function cloudProviderFeaturesToHclTerraform(struct) {
     const attrs = {
         purge: {
@@ -138,7 +138,7 @@ class CloudProvider extends cdktn.TerraformProvider {
         };
     }
 }
-'''
+"""
 
 
 def schema(source=MODULE):

@@ -30,7 +30,12 @@ EMPTY = {"attributes": {}, "block_types": {}}
 NEEDY = {"attributes": {}, "block_types": {"part": BLOCK["block_types"]["part"] | {"min_items": 1}}}
 SCHEMAS = {
     "maker/azurerm": {
-        "provider": {"block": {"attributes": {"key": {"type": "string", "optional": True}}, "block_types": {}}},
+        "provider": {
+            "block": {
+                "attributes": {"key": {"type": "string", "optional": True}},
+                "block_types": {},
+            }
+        },
         "resource_schemas": {"azurerm_thing": {"block": BLOCK}, "azurerm_needy": {"block": NEEDY}},
         "data_source_schemas": {"azurerm_client_config": {"block": EMPTY}},
         "ephemeral_resource_schemas": {"azurerm_key": {"block": EMPTY}},
@@ -55,8 +60,10 @@ class Text(unittest.TestCase):
     def test_what_is_right_is_counted(self):
         report = self.check(
             'variable "v" {\n}\nlocals {\n l = var.v\n}\n'
-            + self.thing('count = 1\non = true\ndays = 3\nhosts = ["a"]\ntags = { a = "b" }\n'
-                         "part {\n size = local.l\n}\nlifecycle {\n prevent_destroy = true\n}")
+            + self.thing(
+                'count = 1\non = true\ndays = 3\nhosts = ["a"]\ntags = { a = "b" }\n'
+                "part {\n size = local.l\n}\nlifecycle {\n prevent_destroy = true\n}"
+            )
             + 'output "o" {\n value = "x-${azurerm_thing.main[0].id}"\n}\n'
         )
         self.assertEqual(report.problems, [])
@@ -73,11 +80,15 @@ class Text(unittest.TestCase):
         self.finds(self.thing("colour {\n}"), "there is no argument or block colour")
 
     def test_an_argument_within_a_block(self):
-        self.finds(self.thing("part {\n size = 1\n colour = 2\n}"), "main.part: there is no argument")
+        self.finds(
+            self.thing("part {\n size = 1\n colour = 2\n}"), "main.part: there is no argument"
+        )
 
     def test_an_argument_within_a_block_made_for_each(self):
         self.finds(
-            self.thing('dynamic "part" {\n for_each = [1]\n content {\n colour = 1\n size = 1\n }\n}'),
+            self.thing(
+                'dynamic "part" {\n for_each = [1]\n content {\n colour = 1\n size = 1\n }\n}'
+            ),
             "main.part: there is no argument",
         )
 
@@ -94,7 +105,9 @@ class Text(unittest.TestCase):
     def test_a_required_block_that_is_missing(self):
         self.finds('resource "azurerm_needy" "x" {\n}\n', "the block part is missing")
         dynamic = 'dynamic "part" {\n for_each = [1]\n content {\n size = 1\n }\n}'
-        self.assertEqual(self.check(f'resource "azurerm_needy" "x" {{\n{dynamic}\n}}\n').problems, [])
+        self.assertEqual(
+            self.check(f'resource "azurerm_needy" "x" {{\n{dynamic}\n}}\n').problems, []
+        )
 
     def test_more_blocks_than_there_may_be(self):
         self.finds(self.thing("part {\n size = 1\n}\npart {\n size = 1\n}"), "1 times at most")
@@ -104,7 +117,9 @@ class Text(unittest.TestCase):
 
     def test_types_of_what_stands_there_in_full(self):
         for text in ('on = "off"', 'days = "many"', 'hosts = "a"', "tags = [1]", "name = []"):
-            problems = self.check(self.thing(text, name="" if "name" in text else 'name = "a"')).problems
+            problems = self.check(
+                self.thing(text, name="" if "name" in text else 'name = "a"')
+            ).problems
             self.assertEqual(len(problems), 1, (text, problems))
             self.assertIn("wants", problems[0])
         for text in ('on = "true"', 'days = "7"', "on = null", "days = -1"):
@@ -117,11 +132,14 @@ class Text(unittest.TestCase):
     def test_references_to_what_is_not_there(self):
         self.finds(self.thing("days = var.v"), "var.v is not declared")
         self.finds(self.thing("days = local.l"), "local.l is not declared")
-        self.finds(self.thing("days = azurerm_thing.other.days"), "azurerm_thing.other is not declared")
+        self.finds(
+            self.thing("days = azurerm_thing.other.days"), "azurerm_thing.other is not declared"
+        )
         self.finds(self.thing("days = azurerm_thing.main.weeks"), "has no weeks")
         self.finds(self.thing('name = "${azurerm_thing.main.weeks}"', name=""), "has no weeks")
         self.finds(
-            self.thing("days = data.azurerm_client_config.x.id"), "data.azurerm_client_config.x is not"
+            self.thing("days = data.azurerm_client_config.x.id"),
+            "data.azurerm_client_config.x is not",
         )
 
     def test_text_that_looks_like_a_reference_is_none(self):
@@ -138,7 +156,9 @@ class Text(unittest.TestCase):
         self.assertEqual(kept["provider"], SCHEMAS["maker/azurerm"]["provider"])
 
     def test_providers_are_looked_at_too(self):
-        self.assertEqual(self.check('provider "azurerm" {\n alias = "a"\n key = "x"\n}\n').problems, [])
+        self.assertEqual(
+            self.check('provider "azurerm" {\n alias = "a"\n key = "x"\n}\n').problems, []
+        )
         self.finds('provider "azurerm" {\n kee = "x"\n}\n', "there is no argument or block kee")
         self.finds('provider "other" {\n}\n', "there is no such provider")
 

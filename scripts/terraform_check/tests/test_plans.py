@@ -33,7 +33,9 @@ class Plans(unittest.TestCase):
         wrong = right | {"body": {"properties": {"httpOnly": True}}}
         self.assertEqual(self.wrong("azapi_resource", right), [])
         self.assertIn("httpOnly: there is no such property", self.wrong("azapi_resource", wrong)[0])
-        self.assertIn("is not known here", self.wrong("azapi_resource", right | {"type": "A/b@1"})[0])
+        self.assertIn(
+            "is not known here", self.wrong("azapi_resource", right | {"type": "A/b@1"})[0]
+        )
 
     def test_a_body_whose_shape_goes_by_the_name(self):
         kind = "Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01"
@@ -42,7 +44,12 @@ class Plans(unittest.TestCase):
         self.assertNotEqual(self.wrong("azapi_update_resource", given | {"name": "ssh"}), [])
 
     def test_secrets(self):
-        for value in (plugin.HOST_KEY, "AccountName=x;AccountKey=;", "https://x/?code=1", "Server=x;Password=1"):
+        for value in (
+            plugin.HOST_KEY,
+            "AccountName=x;AccountKey=;",
+            "https://x/?code=1",
+            "Server=x;Password=1",
+        ):
             self.assertIn("holds a secret", self.wrong("azurerm_x", {"note": value})[0])
         self.assertEqual(self.wrong("azurerm_x", {"note": "InstrumentationKey=1"}), [])
 

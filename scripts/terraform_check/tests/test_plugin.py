@@ -49,9 +49,7 @@ class Encoding(unittest.TestCase):
 
     def test_an_attribute_says_its_type_and_flags(self):
         data = plugin.attribute("name", {"type": ["list", "string"], "optional": True})
-        self.assertEqual(
-            data, b"\x0a\x04name" + b"\x12\x12" + b'["list", "string"]' + b"\x28\x01"
-        )
+        self.assertEqual(data, b"\x0a\x04name" + b"\x12\x12" + b'["list", "string"]' + b"\x28\x01")
 
     def test_what_no_state_holds_is_said_so(self):
         data = plugin.attribute("body", {"type": "dynamic", "write_only": True})
@@ -90,7 +88,7 @@ class Serving(unittest.TestCase):
 
     def test_a_provider_tells_its_schema_and_plans_nothing(self):
         with plugin.serving({"maker/cloud": SCHEMA}) as reattach:
-            (name, told), = json.loads(reattach).items()
+            ((name, told),) = json.loads(reattach).items()
             self.assertTrue(name.endswith("/maker/cloud"))
             self.assertEqual(told["ProtocolVersion"], 6)
             address = told["Addr"]["String"]
