@@ -245,14 +245,9 @@ variable "sizes" {
   }
 
   validation {
-    condition     = can(regex("^(Balanced_B|MemoryOptimized_M|ComputeOptimized_X)[0-9]+$", coalesce(var.sizes.redis_sku, "Balanced_B0")))
-    error_message = "sizes.redis_sku must be a size of Azure Managed Redis: Balanced_B0."
-  }
-
-  validation {
     # An unsharded database ends at 25 GB.
-    condition     = !contains(["Balanced_B50", "Balanced_B100", "Balanced_B150", "Balanced_B250", "Balanced_B350", "Balanced_B500", "Balanced_B700", "Balanced_B1000"], coalesce(var.sizes.redis_sku, "Balanced_B0"))
-    error_message = "sizes.redis_sku must be at most Balanced_B20: the app speaks to an unsharded Redis, which has 25 GB at most."
+    condition     = can(regex("^(Balanced_B(0|1|3|5|10|20)|MemoryOptimized_M(10|20)|ComputeOptimized_X(3|5|10|20))$", coalesce(var.sizes.redis_sku, "Balanced_B0")))
+    error_message = "sizes.redis_sku must be a size of Azure Managed Redis such as Balanced_B0, at most Balanced_B20, MemoryOptimized_M20 or ComputeOptimized_X20: the app speaks to an unsharded Redis, which has 25 GB at most."
   }
 
   validation {
@@ -281,8 +276,8 @@ variable "sizes" {
   }
 
   validation {
-    condition     = coalesce(var.sizes.log_days, 30) >= 30 && coalesce(var.sizes.log_days, 30) <= 730
-    error_message = "sizes.log_days must be 30 to 730."
+    condition     = contains([30, 60, 90, 120, 180, 270, 365, 550, 730], coalesce(var.sizes.log_days, 30))
+    error_message = "sizes.log_days must be 30, 60, 90, 120, 180, 270, 365, 550 or 730."
   }
 
   validation {

@@ -45,6 +45,11 @@ provider "azurerm" {
       recover_soft_deleted_secrets    = true
     }
 
+    # An account that is closed to whoever applies could not be asked; nothing of ours asks it.
+    storage {
+      data_plane_available = false
+    }
+
     # Logs are of no use to the next stack of this name, and would come back with their age.
     log_analytics_workspace {
       permanently_delete_on_destroy = true

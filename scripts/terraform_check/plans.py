@@ -12,6 +12,7 @@ from . import arm, plugin
 # By resource and argument, a block's behind its name: what the whole value must match.
 ALLOWED = {
     "azurerm_application_insights": {
+        "retention_in_days": r"30|60|90|120|180|270|365|550|730",
         "application_type": r"ios|java|MobileCenter|Node\.JS|other|phone|store|web",
     },
     "azurerm_application_insights_workbook": {
@@ -104,7 +105,7 @@ ALLOWED = {
         "account_kind": r"BlobStorage|BlockBlobStorage|FileStorage|Storage|StorageV2",
         "account_replication_type": r"(RA)?(G|GZ)RS|LRS|ZRS",
         "account_tier": r"Standard|Premium",
-        "min_tls_version": r"TLS1_[23]",
+        "min_tls_version": r"TLS1_2",
         "network_rules.bypass": r"Logging|Metrics|AzureServices|None",
         "network_rules.default_action": r"Allow|Deny",
     },

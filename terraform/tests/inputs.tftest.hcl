@@ -83,7 +83,8 @@ run "location_as_displayed" {
   command = plan
 
   variables {
-    location = "Sweden Central"
+    location  = "Sweden Central"
+    container = true # which needs no list of regions
   }
 
   expect_failures = [var.location]
@@ -425,6 +426,26 @@ run "logs_for_a_week" {
 
   variables {
     sizes = { log_days = 7 }
+  }
+
+  expect_failures = [var.sizes]
+}
+
+run "logs_for_a_number_between" {
+  command = plan
+
+  variables {
+    sizes = { log_days = 45 }
+  }
+
+  expect_failures = [var.sizes]
+}
+
+run "size_of_cache_sharded_too" {
+  command = plan
+
+  variables {
+    sizes = { redis_sku = "MemoryOptimized_M50" }
   }
 
   expect_failures = [var.sizes]
