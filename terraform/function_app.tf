@@ -26,7 +26,6 @@ locals {
       AzureWebJobsDisableHomepage      = "true"
 
       APPLICATIONINSIGHTS_CONNECTION_STRING = azurerm_application_insights.main.connection_string
-      OTEL_SERVICE_NAME                     = "vitrine"
 
       AZURE_CLIENT_ID    = azurerm_user_assigned_identity.app.client_id
       KEY_VAULT_URL      = azurerm_key_vault.main.vault_uri

@@ -14,7 +14,7 @@ import time
 import unittest
 from pathlib import Path
 
-from . import bindings, breakages, checkov, hcl, plans, plugin, terraform
+from . import agreement, bindings, breakages, checkov, hcl, plans, plugin, terraform
 
 PROVIDERS = {
     "hashicorp/azurerm": "cdktn_provider_azurerm-*.whl",
@@ -119,11 +119,14 @@ def _tests(program, folder, step):
         f"terraform test: {done.passed} runs passed, {asserts} asserts, of {len(texts)} files"
     )
     # Those of what is refused hold what is refused.
-    looked = plans.look({run: plan for run, plan in done.plans.items() if _INPUTS not in run})
+    planned = {run: plan for run, plan in done.plans.items() if _INPUTS not in run}
+    looked = plans.look(planned)
     need(looked.problems, "the plans")
+    need(agreement.problems(planned, folder.parent), "the plans and the app")
     step.done(
         f"plans: {looked.plans} with {looked.resources} resources of {len(looked.types)} types; "
-        f"{looked.bodies} bodies against Azure's shapes, {looked.values} values; no secret in any"
+        f"{looked.bodies} bodies against Azure's shapes, {looked.values} values; no secret in any, "
+        "and settings, functions and columns as the app has them"
     )
 
 

@@ -37,7 +37,6 @@ run "dev" {
       IMPORT_STORAGE__clientId              = "00000000-0000-4000-8000-000000000c11"
       IMPORT_STORAGE__credential            = "managedidentity"
       KEY_VAULT_URL                         = "https://kvmock.vault.azure.net/"
-      OTEL_SERVICE_NAME                     = "vitrine"
       SQL_AUTHENTICATION                    = "managed-identity"
       SQL_DATABASE                          = "catalogue"
       SQL_MIGRATE                           = "never"
