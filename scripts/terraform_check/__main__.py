@@ -6,6 +6,7 @@ Run by scripts/terraform-check, which installs what is needed.
 """
 
 import argparse
+import hashlib
 import json
 import re
 import sys
@@ -14,38 +15,19 @@ import time
 import unittest
 from pathlib import Path
 
-from . import agreement, bindings, breakages, checkov, hcl, plans, plugin, terraform
+from . import agreement, bindings, biting, checkov, hcl, plans, plugin, terraform
+from .broken import BreakageError
+from .outcome import CheckError, Step, need
 
 PROVIDERS = {
     "hashicorp/azurerm": "cdktn_provider_azurerm-*.whl",
     "azure/azapi": "cdktn_provider_azapi-*.whl",
 }
-# A change of bindings.py makes other schemas of the same wheels.
-SCHEMA_FORMAT = 1
+# Who reads the wheels otherwise makes other schemas of them.
+READER = hashlib.sha256(Path(bindings.__file__).read_bytes()).hexdigest()[:12]
 _INPUTS = "inputs.tftest.hcl"
 _ASSERT = re.compile(r"^\s+assert \{", re.MULTILINE)
 _RUN = re.compile(r'^run "', re.MULTILINE)
-_MESSAGE = re.compile(r'^\s+error_message = "((?:[^"\\]|\\.)*)"', re.MULTILINE)
-
-
-class CheckError(Exception):
-    """A check that failed, with its lines."""
-
-
-def need(problems, what):
-    if problems:
-        raise CheckError(f"{what}:\n" + "\n".join(f"  {line}" for line in problems))
-
-
-class Step:
-    """Prints what a step came to, and how long it took."""
-
-    def __init__(self):
-        self.began = time.monotonic()
-
-    def done(self, text):
-        print(f"{text} ({time.monotonic() - self.began:.1f} s)", flush=True)
-        self.began = time.monotonic()
 
 
 def schemas(work):
@@ -54,7 +36,7 @@ def schemas(work):
         wheels = sorted((work / "wheels").glob(pattern))
         if len(wheels) != 1:
             raise CheckError(f"one {pattern} was expected in {work / 'wheels'}, not {len(wheels)}")
-        kept = work / "schemas" / f"{wheels[0].stem}.{SCHEMA_FORMAT}.json"
+        kept = work / "schemas" / f"{wheels[0].stem}.{READER}.json"
         if not kept.exists():
             kept.parent.mkdir(exist_ok=True)
             unfinished = kept.with_suffix(".part")
@@ -75,20 +57,6 @@ def unit_tests():
     return count
 
 
-def hcl_against_schema(folder, made, scratch):
-    report = hcl.check(folder, made)
-    need(report.problems, "the text is not what the schema has")
-    found = 0
-    for breakage in breakages.SPELLING:
-        if "hcl" in breakage.checks:
-            broken = terraform.copy_of(folder, scratch / "spelling")
-            breakage.apply(broken)
-            text = "\n".join(hcl.check(broken, made).problems)
-            need([] if breakage.checks["hcl"] in text else [text], f"not found: {breakage}")
-            found += 1
-    return report, found
-
-
 def by_terraform(folder, made, scratch, step):
     with plugin.serving(hcl.only_used(folder, made)) as reattach:
         program = terraform.Terraform(folder, reattach, scratch / "terraform")
@@ -98,14 +66,6 @@ def by_terraform(folder, made, scratch, step):
             need([text] if code else [], f"terraform {name}")
         step.done("terraform: format, init, validate")
         _tests(program, folder, step)
-        _broken_for_terraform(folder, reattach, scratch, step)
-    with plugin.serving(hcl.only_used(folder, made), key="") as reattach:
-        program = terraform.Terraform(folder, reattach, scratch / "terraform-early")
-        program.init()
-        text = " ".join("\n".join(program.test("event_grid.tftest.hcl").messages).split())
-        told = "has made no key for announcements yet" in text
-        need([] if told else [text], "the second phase before the code is not told")
-        step.done("second phase too early: refused, and told what to do")
 
 
 def _tests(program, folder, step):
@@ -128,50 +88,6 @@ def _tests(program, folder, step):
         f"{looked.bodies} bodies against Azure's shapes, {looked.values} values; no secret in any, "
         "and settings, functions and columns as the app has them"
     )
-
-
-def _broken_for_terraform(folder, reattach, scratch, step):
-    spelt = [breakage for breakage in breakages.SPELLING if "validate" in breakage.checks]
-    for breakage in spelt:
-        broken = terraform.copy_of(folder, scratch / "validate")
-        breakage.apply(broken)
-        program = terraform.Terraform(broken, reattach, scratch / "terraform-broken")
-        program.init()
-        code, text = program.validate()
-        found = code and breakage.checks["validate"] in " ".join(text.split())
-        need([] if found else [text], f"terraform validate did not find: {breakage}")
-    step.done(f"broken on purpose: {len(spelt)} times, each found by terraform validate")
-
-    expected = [m for breakage in breakages.PROMISES for m in breakage.checks["assert"]]
-    promised = {
-        message
-        for name in breakages.COVERED
-        for message in _MESSAGE.findall((folder / "tests" / name).read_text())
-    }
-    need(sorted(promised - set(expected)), "promises that nothing breaks")
-    broken = terraform.copy_of(folder, scratch / "promises")
-    for breakage in breakages.PROMISES:
-        breakage.apply(broken)
-    program = terraform.Terraform(broken, reattach, scratch / "terraform-broken")
-    text = " ".join("\n".join(program.test(*breakages.ASKED).messages).split())
-    need([m for m in expected if m not in text], f"promises whose breach no assert told\n{text}")
-    step.done(f"broken on purpose: {len(expected)} promises, each told by its assert")
-
-    broken = terraform.copy_of(folder, scratch / "counted")
-    breakages.COUNTED.apply(broken)
-    program = terraform.Terraform(broken, reattach, scratch / "terraform-broken")
-    text = "\n".join(program.test(breakages.COUNTED_ASKED).messages)
-    need([m for m in breakages.COUNTED.checks["assert"] if m not in text], f"not found\n{text}")
-    step.done("broken on purpose: one count by an id, found in the first plan")
-
-    broken = terraform.copy_of(folder, scratch / "values")
-    for breakage in breakages.VALUES:
-        breakage.apply(broken)
-    program = terraform.Terraform(broken, reattach, scratch / "terraform-broken")
-    text = "\n".join(plans.look(program.test(*breakages.VALUES_ASKED).plans).problems)
-    expected = [breakage.checks["plans"] for breakage in breakages.VALUES]
-    need([m for m in expected if m not in text], f"values that nobody found\n{text}")
-    step.done(f"broken on purpose: {len(expected)} values, each found in the plans")
 
 
 def by_checkov(processes, root):
@@ -208,7 +124,7 @@ def main():
     except (
         CheckError,
         bindings.BindingsError,
-        breakages.BreakageError,
+        BreakageError,
         checkov.TableError,
     ) as error:
         print(f"terraform-check: {error}", file=sys.stderr)
@@ -227,7 +143,9 @@ def _check(given, folder, runs, scratch, step):
     step.done(
         f"schemas: {versions}; {sum(len(s['resource_schemas']) for s in made.values())} resources"
     )
-    report, found = hcl_against_schema(folder, made, scratch)
+    report = hcl.check(folder, made)
+    need(report.problems, "the text is not what the schema has")
+    found = biting.text(folder, made, scratch)
     step.done(
         f"text against schema: {report.resources} resources, {report.arguments} arguments, "
         f"{report.references} references; {found} breakages found"
@@ -235,6 +153,7 @@ def _check(given, folder, runs, scratch, step):
     usable, why = terraform.usable()
     if usable:
         by_terraform(folder, made, scratch, step)
+        biting.by_terraform(folder, made, scratch, step)
     else:
         print(
             f"NOT CHECKED, as {why} (1.11 is needed): format, types of expressions, validations of "

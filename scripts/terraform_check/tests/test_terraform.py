@@ -8,7 +8,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from terraform_check import breakages, terraform
+from terraform_check import broken, terraform
 
 
 class Usable(unittest.TestCase):
@@ -55,10 +55,10 @@ class Breaking(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "a.tf"
             path.write_text("on = true\non = true\n")
-            breakages.Breakage("a.tf", "on = true", "on = false").apply(Path(folder))
+            broken.Breakage("a.tf", "on = true", "on = false").apply(Path(folder))
             self.assertEqual(path.read_text(), "on = false\non = true\n")
-            with self.assertRaises(breakages.BreakageError):
-                breakages.Breakage("a.tf", "off", "on").apply(Path(folder))
+            with self.assertRaises(broken.BreakageError):
+                broken.Breakage("a.tf", "off", "on").apply(Path(folder))
 
 
 if __name__ == "__main__":
