@@ -3,6 +3,7 @@
 #     docker build --target server -t vitrine .          HTTP on 8080, embedded or cloud parts
 #     docker build --target functions -t vitrine-app .   the whole app under the Functions host
 #
+# The binary is one for x86-64: elsewhere give --platform linux/amd64.
 # Tags move. Whoever wants the same base images twice gives their digests by --build-arg.
 ARG RUST_IMAGE=rust:1.95-bookworm
 ARG FUNCTIONS_IMAGE=mcr.microsoft.com/azure-functions/dotnet-isolated:4-dotnet-isolated10.0

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Stands in for az, terraform, sqlcmd and curl: called by one of these names it does what
+"""Stands in for az, terraform, sqlcmd, curl and git: called by one of these names it does what
 scripts/deploy relies on, remembers what it was asked in $HOME/calls, and keeps in $HOME/state.json
 what there would be on Azure by now. `breaks` in there names a call that fails, and how often."""
 
@@ -156,6 +156,14 @@ def curl(argv, state):
     pathlib.Path(option(argv, "--output")).write_text('{"status": "healthy", "version": "0.1.0"}')
 
 
+def git(argv, state):
+    match argv[2:]:
+        case ["rev-parse", *_]:
+            print("c0ffee123456")
+        case ["status", *_]:
+            print("\n".join(state["uncommitted"]))
+
+
 def main():
     name, argv = pathlib.Path(sys.argv[0]).name, sys.argv[1:]
     with (HOME / "calls").open("a") as calls:
@@ -167,7 +175,7 @@ def main():
             state["breaks"][words] -= 1
             save(state)
             sys.exit(f"{name}: broken here")
-    {"terraform": terraform, "az": az, "sqlcmd": sqlcmd, "curl": curl}[name](argv, state)
+    {"terraform": terraform, "az": az, "sqlcmd": sqlcmd, "curl": curl, "git": git}[name](argv, state)
     save(state)
 
 

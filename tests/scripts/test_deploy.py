@@ -15,7 +15,7 @@ import zipfile
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 STEPS = ["check", "package", "image", "apply", "secrets", "migrate", "user", "publish", "events", "smoke"]
-TOOLS = ["az", "terraform", "sqlcmd", "curl"]
+TOOLS = ["az", "terraform", "sqlcmd", "curl", "git"]
 # What changes something, by the words it begins with.
 CHANGES = ["init", "plan", "apply", "destroy", "state rm", "keyvault secret set", "acr build",
            "functionapp deployment", "functionapp restart", "sql server firewall-rule"]
@@ -36,6 +36,7 @@ class Machine:
 
     def __init__(self, **state):
         self.folder = tempfile.TemporaryDirectory()
+        self.more = {}
         self.home = pathlib.Path(self.folder.name)
         tools = self.home / "bin"
         tools.mkdir()
@@ -47,7 +48,7 @@ class Machine:
             "applied": False, "published": False, "event_grid": False, "signed_in": True,
             "terraform": "1.11.4", "sqlcmd": "--authentication-method", "region": "swedencentral",
             "secrets": {}, "taken": [], "replaced": [], "images": [], "rules": [], "breaks": {},
-            "outputs": {}, "users": [], "tag": None} | state))
+            "outputs": {}, "users": [], "tag": None, "uncommitted": []} | state))
         self.vars = self.home / "shop.tfvars"
         self.vars.write_text('name = "shop"\n')
         self.zip = self.home / "vitrine.zip"
@@ -66,7 +67,7 @@ class Machine:
         usual = [] if bare else ["--vars", self.vars, "--package", self.zip, "--yes"]
         env = {"PATH": f"{self.home / 'bin'}:{os.environ['PATH']}", "HOME": str(self.home),
                "FUNCTIONS": str(ROOT / "functions"), "TMPDIR": str(self.home),
-               "DEPLOY_PAUSE_SECONDS": "0.01", "DEPLOY_WAIT_SECONDS": "0"}
+               "DEPLOY_PAUSE_SECONDS": "0.01", "DEPLOY_WAIT_SECONDS": "0"} | self.more
         return subprocess.run([ROOT / "scripts/deploy", *usual, *options], env=env, text=True,
                               capture_output=True, stdin=subprocess.DEVNULL, check=False)
 
@@ -208,13 +209,8 @@ class Deploy(unittest.TestCase):
 
     def test_a_right_that_takes_its_time_is_waited_for(self):
         self.machine.change(breaks={"keyvault secret list": 2})
-        env = {"DEPLOY_WAIT_SECONDS": "20"}
-        done = subprocess.run(
-            [ROOT / "scripts/deploy", "--vars", self.machine.vars, "--package", self.machine.zip, "--yes"],
-            env={"PATH": f"{self.machine.home / 'bin'}:{os.environ['PATH']}", "HOME": str(self.machine.home),
-                 "FUNCTIONS": str(ROOT / "functions"), "DEPLOY_PAUSE_SECONDS": "0.01"} | env,
-            text=True, capture_output=True, check=False)
-        self.assertEqual(done.returncode, 0, done.stderr)
+        self.machine.more = {"DEPLOY_WAIT_SECONDS": "20"}
+        done = self.succeeds()
         self.assertEqual(done.stdout.count("not yet: az: broken here"), 2)
 
     def test_a_dry_run_calls_nothing_and_shows_what_a_run_calls(self):
@@ -268,6 +264,22 @@ class Deploy(unittest.TestCase):
         self.assertEqual(again.count("acr build"), 1)
         self.assertEqual(self.machine.now()["images"], ["one", "two"])
         self.assertEqual(self.machine.now()["tag"], "two")
+
+    def test_an_image_has_its_commit_for_a_tag_from_the_first(self):
+        self.machine.change(outputs={"container_registry_login_server": "crshopdev1.azurecr.io"})
+        self.machine.vars.write_text('name      = "shop"\ncontainer = true\n')
+        shown = self.machine.deploy("--dry-run").stdout
+        self.succeeds()
+        self.assertEqual(self.machine.now()["images"], ["c0ffee123456"])
+        self.assertEqual(self.machine.now()["tag"], "c0ffee123456")
+        self.assertIn("az acr build", shown)
+        self.machine.change(uncommitted=[" M handler/src/lib.rs"], images=[])
+        self.refused("there are changes that no commit has")
+
+    def test_two_subscriptions_are_one_too_many(self):
+        self.machine.more = {"ARM_SUBSCRIPTION_ID": "00000000-0000-0000-0000-000000000002"}
+        self.refused("az is set to the subscription 00000000-0000-0000-0000-000000000001")
+        self.assertEqual(self.machine.changes(), [])
 
     def test_what_cannot_be_used_is_refused_before_anything_is_changed(self):
         cases = [
