@@ -27,8 +27,8 @@ const DEVELOPER_WAIT: Duration = Duration::from_millis(7_500);
 const MACHINE_WAIT: Duration = Duration::from_secs(2);
 /// A token that ends sooner is not given out: it has to outlast what it was asked for.
 const LASTS_MIN: Duration = Duration::from_secs(30);
-/// What is told of an endpoint's answer.
-const SHOWN_MAX: usize = 200;
+/// What is told of an endpoint's answer; of two that were asked, half of it each.
+const SHOWN_MAX: usize = 400;
 
 /// The identity, and the tokens that it was given.
 pub struct Credentials {
@@ -108,7 +108,10 @@ impl Credentials {
     /// The identity of a process that has one (`has_identity`: Azure says so) or that was told
     /// which to be; elsewhere whoever has signed in there, and on a machine where nobody has, the
     /// machine's own, which its virtual hardware may have. Nothing is asked yet.
-    pub fn of_process(has_identity: bool, client_id: Option<&str>) -> Result<Self, CredentialsError> {
+    pub fn of_process(
+        has_identity: bool,
+        client_id: Option<&str>,
+    ) -> Result<Self, CredentialsError> {
         if has_identity || client_id.is_some() {
             return Self::managed_identity(client_id);
         }
@@ -171,7 +174,10 @@ impl<const N: usize> TokenCredential for InTurn<N> {
             let asked = whose.identity.get_token(scopes, options.clone());
             match timeout(*wait, asked).await {
                 Ok(Ok(token)) => return Ok(token),
-                Ok(Err(e)) => refused.push(format!("{}: {}", whose.owner, one_line(&e))),
+                Ok(Err(e)) => {
+                    let said: String = one_line(&e).chars().take(SHOWN_MAX / N - 30).collect();
+                    refused.push(format!("{}: {said}", whose.owner));
+                }
                 Err(_) => refused.push(format!("{}: no answer", whose.owner)),
             }
         }

@@ -89,7 +89,8 @@ fn azure_cli(folder: &Path, says: &str) -> String {
     format!("{}:/usr/bin:/bin", folder.display())
 }
 
-const SIGNED_IN: &str = r#"echo '{"accessToken": "of-the-cli", "expires_on": 4102444800}'"#;
+const SIGNED_IN: &str =
+    r#"echo '{"accessToken": "of-the-cli", "expires_on": 4102444800, "tokenType": "Bearer"}'"#;
 const SIGNED_OUT: &str = "echo 'ERROR: Please run az login to setup account.' >&2; exit 1";
 
 /// `handler migrate` is run on machines of people and of pipelines, which have no identity.
