@@ -9,7 +9,7 @@ resource "azurerm_log_analytics_workspace" "main" {
   # A loop that logs costs a day's worth of this, not a month's pay.
   daily_quota_gb = local.size.log_daily_gb
 
-  # Its own keys are for agents, and there is none.
+  # Its own keys are for machines that send to it directly, and there is none.
   local_authentication_enabled = false
 
   tags = local.tags

@@ -59,7 +59,8 @@ def unit_tests():
 
 def by_terraform(folder, made, scratch, step):
     with plugin.serving(hcl.only_used(folder, made)) as reattach:
-        program = terraform.Terraform(folder, reattach, scratch / "terraform")
+        ours = terraform.copy_of(folder, scratch / "ours")
+        program = terraform.Terraform(ours, reattach, scratch / "terraform")
         need(program.badly_formatted(), "terraform fmt would change")
         for name in ("init", "validate"):
             code, text = getattr(program, name)()

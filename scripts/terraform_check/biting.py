@@ -7,6 +7,7 @@ from .broken import promises, spelling, values
 from .outcome import need
 
 _MESSAGE = re.compile(r'^\s+error_message = "((?:[^"\\]|\\.)*)"', re.MULTILINE)
+_REQUIRED = ("environment", "location", "sql_administrator")
 _EARLY = "event_grid.tftest.hcl"
 
 
@@ -35,6 +36,7 @@ def by_terraform(folder, made, scratch, step):
         _promises(folder, on_copy, step)
         _counted(on_copy, step)
         _values(on_copy, step)
+        _missing(on_copy, step)
     _too_early(folder, made, scratch, step)
 
 
@@ -79,10 +81,23 @@ def _values(on_copy, step):
     step.done(f"broken on purpose: {len(expected)} values, each found in the plans")
 
 
+def _missing(on_copy, step):
+    """No variables at all, and nobody to be asked for them."""
+    program = on_copy("missing")
+    program.init()
+    code, said = program.run("plan", "-input=false", "-no-color")
+    missed = [
+        n for n in _REQUIRED if f'The root module input variable "{n}" is not set' not in said
+    ]
+    need(missed if code else [said], "variables that nobody missed")
+    step.done(f"no variables: refused, and told the {len(_REQUIRED)} that are needed")
+
+
 def _too_early(folder, made, scratch, step):
     """A host without a key, as it is before the code runs."""
     with plugin.serving(hcl.only_used(folder, made), key="") as reattach:
-        program = terraform.Terraform(folder, reattach, scratch / "terraform-early")
+        copy = terraform.copy_of(folder, scratch / "early")
+        program = terraform.Terraform(copy, reattach, scratch / "terraform-early")
         program.init()
         said = _one_line("\n".join(program.test(_EARLY).messages))
     told = "has made no key for announcements yet" in said

@@ -112,8 +112,12 @@ def usable():
     return True, f"terraform {version[0]}.{version[1]}"
 
 
+# What whoever deploys from here has beside the rest, and Terraform would read.
+_OF_SOMEBODY = (".terraform*", "*.tfstate*", "terraform.tfvars*", "*.auto.tfvars*", "backend.tf")
+
+
 def copy_of(folder, target):
-    """A copy of a configuration that may be broken."""
+    """A copy of a configuration, without anybody's own variables, that may be broken."""
     shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(folder, target, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
+    shutil.copytree(folder, target, ignore=shutil.ignore_patterns(*_OF_SOMEBODY))
     return Path(target)

@@ -50,6 +50,23 @@ class Events(unittest.TestCase):
         self.assertEqual(tests.plans, {"a b": {"x": 1}})
 
 
+class Copy(unittest.TestCase):
+    def test_variables_of_whoever_deploys_stay_out(self):
+        with tempfile.TemporaryDirectory() as folder:
+            ours = Path(folder) / "ours"
+            (ours / ".terraform").mkdir(parents=True)
+            for name in (
+                "main.tf",
+                "terraform.tfvars",
+                "mine.auto.tfvars",
+                "backend.tf",
+                "x.tfstate",
+            ):
+                (ours / name).touch()
+            copy = terraform.copy_of(ours, Path(folder) / "copy")
+            self.assertEqual([path.name for path in copy.iterdir()], ["main.tf"])
+
+
 class Breaking(unittest.TestCase):
     def test_a_breakage_that_breaks_nothing_is_an_error(self):
         with tempfile.TemporaryDirectory() as folder:
