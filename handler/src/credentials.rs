@@ -9,7 +9,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use azure_core::credentials::TokenCredential;
+use async_trait::async_trait;
+use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
+use azure_core::error::ErrorKind;
 use azure_identity::{
     DeveloperToolsCredential, ManagedIdentityCredential, ManagedIdentityCredentialOptions,
     UserAssignedId,
@@ -19,10 +21,14 @@ use tokio::time::timeout;
 
 /// What a token is waited for. The endpoint is on the same machine, and so are the tools.
 const WAIT: Duration = Duration::from_secs(10);
+/// Parts of that wait. The tool of a developer is a program that takes seconds to start; the
+/// endpoint of a virtual machine answers at once, and elsewhere nobody does.
+const DEVELOPER_WAIT: Duration = Duration::from_millis(7_500);
+const MACHINE_WAIT: Duration = Duration::from_secs(2);
 /// A token that ends sooner is not given out: it has to outlast what it was asked for.
 const LASTS_MIN: Duration = Duration::from_secs(30);
-/// What is told of an endpoint's answer.
-const SHOWN_MAX: usize = 200;
+/// What is told of an endpoint's answer; of two that were asked, half of it each.
+const SHOWN_MAX: usize = 400;
 
 /// The identity, and the tokens that it was given.
 pub struct Credentials {
@@ -99,6 +105,23 @@ impl Credentials {
         Ok(Self::of("login of the Azure CLI", identity))
     }
 
+    /// The identity of a process that has one (`has_identity`: Azure says so) or that was told
+    /// which to be; elsewhere whoever has signed in there, and on a machine where nobody has, the
+    /// machine's own, which its virtual hardware may have. Nothing is asked yet.
+    pub fn of_process(
+        has_identity: bool,
+        client_id: Option<&str>,
+    ) -> Result<Self, CredentialsError> {
+        if has_identity || client_id.is_some() {
+            return Self::managed_identity(client_id);
+        }
+        let turns = [
+            Turn { whose: Self::developer()?, wait: DEVELOPER_WAIT },
+            Turn { whose: Self::managed_identity(None)?, wait: MACHINE_WAIT },
+        ];
+        Ok(Self::of("login of this machine", Arc::new(InTurn(turns))))
+    }
+
     /// A token for a scope such as `https://database.windows.net/.default`.
     pub async fn token(&self, scope: &str) -> Result<Token, CredentialsError> {
         let error = match timeout(WAIT, self.identity.get_token(&[scope], None)).await {
@@ -126,6 +149,39 @@ impl Credentials {
 
     fn last(&self) -> std::sync::MutexGuard<'_, HashMap<String, Kept>> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Identities that are asked one after the other, for each token anew.
+#[derive(Debug)]
+struct InTurn<const N: usize>([Turn; N]);
+
+#[derive(Debug)]
+struct Turn {
+    whose: Credentials,
+    wait: Duration,
+}
+
+#[async_trait]
+impl<const N: usize> TokenCredential for InTurn<N> {
+    async fn get_token(
+        &self,
+        scopes: &[&str],
+        options: Option<TokenRequestOptions<'_>>,
+    ) -> azure_core::Result<AccessToken> {
+        let mut refused = Vec::new();
+        for Turn { whose, wait } in &self.0 {
+            let asked = whose.identity.get_token(scopes, options.clone());
+            match timeout(*wait, asked).await {
+                Ok(Ok(token)) => return Ok(token),
+                Ok(Err(e)) => {
+                    let said: String = one_line(&e).chars().take(SHOWN_MAX / N - 30).collect();
+                    refused.push(format!("{}: {said}", whose.owner));
+                }
+                Err(_) => refused.push(format!("{}: no answer", whose.owner)),
+            }
+        }
+        Err(azure_core::Error::with_message(ErrorKind::Credential, refused.join("; ")))
     }
 }
 

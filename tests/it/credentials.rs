@@ -1,10 +1,13 @@
 //! Tokens of the managed identity, asked of a stand-in for Azure's endpoint.
 
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 use vitrine::credentials::{Credentials, Token};
 
+use crate::support::apart::{child_of, run_apart};
 use crate::support::identity::{Endpoint, SECRET, Says, is_beside};
 
 const SQL: &str = "https://database.windows.net/.default";
@@ -72,5 +75,67 @@ async fn an_identity_that_gives_no_token_is_told_of_in_one_line() {
         assert_eq!(text.lines().count(), 1, "{text}");
         assert!(text.contains("database.windows.net") && text.contains("no such"), "{text}");
         assert!(!format!("{text} {refused:?}").contains(SECRET), "{refused:?}");
+    }
+}
+
+/// A program of the Azure CLI's name that has a token, or that says what it says when nobody is
+/// signed in; it keeps its arguments.
+fn azure_cli(folder: &Path, says: &str) -> String {
+    let az = folder.join("az");
+    let asked = folder.join("asked");
+    let script = format!("#!/bin/sh\necho \"$@\" >>{}\n{says}\n", asked.display());
+    std::fs::write(&az, script).unwrap();
+    std::fs::set_permissions(&az, std::fs::Permissions::from_mode(0o755)).unwrap();
+    format!("{}:/usr/bin:/bin", folder.display())
+}
+
+const SIGNED_IN: &str =
+    r#"echo '{"accessToken": "of-the-cli", "expires_on": 4102444800, "tokenType": "Bearer"}'"#;
+const SIGNED_OUT: &str = "echo 'ERROR: Please run az login to setup account.' >&2; exit 1";
+
+/// `handler migrate` is run on machines of people and of pipelines, which have no identity.
+#[test]
+fn without_an_identity_whoever_has_signed_in_is_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = azure_cli(folder.path(), SIGNED_IN);
+    let test = "credentials::child_asks_whoever_has_signed_in";
+    run_apart(test, "signed in", &[("PATH", &path)]);
+    let asked = std::fs::read_to_string(folder.path().join("asked")).unwrap();
+    assert_eq!(asked.lines().count(), 1, "{asked}");
+    assert!(asked.contains("get-access-token") && asked.contains(SQL), "{asked}");
+
+    // The endpoint of a virtual machine's identity is not there either; both are told of.
+    let path = azure_cli(folder.path(), SIGNED_OUT);
+    run_apart(test, "signed out", &[("PATH", &path)]);
+}
+
+#[tokio::test]
+#[ignore = "no test: a process of the test beside it"]
+async fn child_asks_whoever_has_signed_in() {
+    let Some(told) = child_of("credentials::child_asks_whoever_has_signed_in") else { return };
+    let credentials = Credentials::of_process(false, None).unwrap();
+    let token = credentials.token(SQL).await;
+    if told == "signed in" {
+        assert_eq!(text(&token.unwrap()), "of-the-cli");
+        return;
+    }
+    let refused = token.unwrap_err().to_string();
+    assert_eq!(refused.lines().count(), 1, "{refused}");
+    assert!(refused.contains("az login") && refused.contains("managed identity"), "{refused}");
+}
+
+/// Whoever has an identity, or was told of one, is never somebody who has signed in there.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_identity_is_asked_and_no_tool_beside_it() {
+    let here = is_beside(
+        "credentials::an_identity_is_asked_and_no_tool_beside_it",
+        || Endpoint::start(vec![HOUR]),
+        |endpoint| assert_eq!(endpoint.requests().len(), 2),
+    );
+    if here {
+        for (has_identity, client_id) in [(true, None), (false, Some("me"))] {
+            let credentials = Credentials::of_process(has_identity, client_id).unwrap();
+            assert_eq!(credentials.token(SQL).await.unwrap().lasts.as_secs() / 3_500, 1);
+        }
     }
 }

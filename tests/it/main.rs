@@ -41,6 +41,7 @@ mod key_vault_logins;
 mod key_vault_process;
 mod kills;
 mod maintenance;
+mod package;
 mod people;
 mod race;
 mod readiness;

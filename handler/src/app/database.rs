@@ -88,7 +88,9 @@ pub fn target(settings: &Settings, sql: &Sql) -> Result<Target, StoreError> {
             None => Login::Password { user: user.clone(), password: password.clone() },
         },
         SqlLogin::ManagedIdentity => {
-            let credentials = Credentials::managed_identity(settings.client_id.as_deref())
+            // `handler migrate` is run by people too.
+            let has_identity = settings.storage.is_managed;
+            let credentials = Credentials::of_process(has_identity, settings.client_id.as_deref())
                 .map_err(|e| StoreError::Unreachable(e.into()))?;
             Login::ManagedIdentity(Arc::new(credentials))
         }

@@ -1,0 +1,1 @@
+"""What scripts/terraform-check is made of: Terraform held to the providers' schemas, offline."""
