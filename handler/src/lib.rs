@@ -40,6 +40,7 @@ pub mod identity;
 pub mod import;
 pub mod imports;
 pub mod maintenance;
+pub mod openapi;
 pub mod question;
 pub mod readiness;
 pub mod sample;
