@@ -12,6 +12,7 @@ mod catalogue;
 mod chunks;
 mod imports;
 mod list_page;
+mod pages;
 mod people;
 pub mod problem;
 mod products;
@@ -113,8 +114,12 @@ impl Ask<'_> {
             Lookup::Nothing => return Err(ApiError::NotFound),
         };
         match endpoint {
-            // Hosts and probes add parameters of their own to these three.
-            Endpoint::Home => Ok(system::home()),
+            // Hosts and probes add parameters of their own to these three, and a page keeps
+            // in its own what it shows.
+            Endpoint::Home => Ok(system::home(self.headers).await),
+            Endpoint::Dashboard => pages::dashboard(self.headers).await,
+            Endpoint::Docs => pages::docs(self.headers).await,
+            Endpoint::OpenApi => pages::openapi(self.headers).await,
             Endpoint::Health => Ok(system::health()),
             Endpoint::Ready => Ok(system::ready(app).await),
             _ if endpoint.is_catalogue() => self.read(app, endpoint, parameter).await,

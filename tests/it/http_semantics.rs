@@ -142,6 +142,8 @@ impl Cell<'_> {
     fn fresh(&self) -> Seen {
         Seen {
             content_type: "application/json".into(),
+            // A browser gets a page there.
+            vary: if self.row.path == "/" { "accept".into() } else { String::new() },
             body: self.unless_head(Body::Other),
             ..self.refused(200)
         }

@@ -83,6 +83,9 @@ pub enum Endpoint {
     CancelImport,
     RetryImport,
     Stats,
+    Dashboard,
+    Docs,
+    OpenApi,
 }
 
 impl Endpoint {
@@ -125,7 +128,7 @@ const fn delete(function: &'static str, path: &'static str, endpoint: Endpoint) 
 }
 
 /// Every route there is, those most asked for first.
-pub const ROUTES: [Route; 26] = [
+pub const ROUTES: [Route; 29] = [
     get("ListProducts", "/products", Endpoint::ListProducts),
     get("GetProduct", "/products/{asin}", Endpoint::GetProduct),
     get("Home", "/", Endpoint::Home),
@@ -152,6 +155,9 @@ pub const ROUTES: [Route; 26] = [
     delete("CancelImport", "/imports/{id}", Endpoint::CancelImport),
     post("RetryImport", "/imports/{id}/retry", Endpoint::RetryImport),
     get("Stats", "/stats", Endpoint::Stats),
+    get("Dashboard", "/dashboard", Endpoint::Dashboard),
+    get("Docs", "/docs", Endpoint::Docs),
+    get("OpenApi", "/openapi.json", Endpoint::OpenApi),
 ];
 
 /// What a method and a path lead to.
