@@ -60,7 +60,7 @@ pub fn run(cli: Cli) -> ExitCode {
         return code(generate::run(&arguments));
     }
     if let Command::Openapi = command {
-        println!("{}", openapi::document());
+        println!("{}", openapi::printed());
         return ExitCode::SUCCESS;
     }
     if let Command::Doctor = command {

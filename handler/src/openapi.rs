@@ -26,10 +26,15 @@ const PROBLEMS: &str = include_str!("../openapi/problems.json");
 /// What of a source becomes a part of `components`.
 const COMPONENTS: [&str; 5] = ["schemas", "parameters", "headers", "responses", "securitySchemes"];
 
-/// The document as JSON, made at the first call.
+/// The document as it is served: JSON without a space too many, made at the first call.
 pub fn document() -> &'static str {
-    static DOCUMENT: LazyLock<String> = LazyLock::new(|| format!("{:#}", joined()));
+    static DOCUMENT: LazyLock<String> = LazyLock::new(|| joined().to_string());
     &DOCUMENT
+}
+
+/// The document as people read it.
+pub fn printed() -> String {
+    format!("{:#}", joined())
 }
 
 /// The sources as one document, everything short written out.
