@@ -90,7 +90,7 @@ def until_imported(running):
     deadline = time.monotonic() + START_SECONDS_MAX
     while time.monotonic() < deadline:
         _, runs = running.ask("/imports", token=token)
-        done = [run for run in runs if run["state"] == "done" and "amazon_" in run["source"]]
+        done = [run for run in runs if run["state"] == "done" and "/imports/" in run["source"]]
         if len(done) >= 2:
             return
         time.sleep(0.2)

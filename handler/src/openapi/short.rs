@@ -101,7 +101,8 @@ impl Parts {
             }
         }
         for (status, names) in self.by_status(problems.as_ref()) {
-            responses.insert(status.to_string(), self.problem(status, &names, &instance, components));
+            responses
+                .insert(status.to_string(), self.problem(status, &names, &instance, components));
         }
     }
 
