@@ -40,6 +40,7 @@ mod key_vault_later;
 mod key_vault_logins;
 mod key_vault_process;
 mod kills;
+mod pages;
 mod people;
 mod race;
 mod readiness;
