@@ -53,6 +53,7 @@ mod sqlite;
 mod sqlserver;
 mod sqlserver_cuts;
 mod sqlserver_faults;
+mod stats;
 mod stopping;
 mod stream;
 mod through_host;
