@@ -54,6 +54,7 @@ mod sqlite;
 mod sqlserver;
 mod sqlserver_cuts;
 mod sqlserver_faults;
+mod stats;
 mod stopping;
 mod stream;
 mod through_host;
