@@ -110,7 +110,10 @@ function fillVersions(stats) {
 function fillTotals(stats) {
   const { cache, imports, auth, streams, store, requests } = named(stats.totals);
   const outcomes = { ok: 0, failed: 0, deadline: 0, refused: 0 };
-  for (const [name, many] of Object.entries(store)) outcomes[name.split(" ").at(-1)] += many;
+  for (const [name, many] of Object.entries(store)) {
+    const outcome = name.split(" ").at(-1);
+    if (outcome in outcomes) outcomes[outcome] += many;
+  }
   fillFacts("totals", [
     ["Requests", count(answered({ requests }))],
     ["Loads of the database", count(cache.loads)],

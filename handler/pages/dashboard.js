@@ -29,6 +29,7 @@ let lastLookAt = 0;
 let importsAskedAt = 0;
 let somethingMovedAt = Date.now();
 let movedBefore = "";
+let rowsBefore = "";
 
 // --- Looking.
 
@@ -42,8 +43,7 @@ async function look() {
   isLooking = true;
   try {
     const response = await session.ask("/stats");
-    const stats = await response.json();
-    show(stats);
+    show(await json(response));
     if (areImportsDue()) await askImports();
     well();
   } catch (error) {
@@ -53,6 +53,15 @@ async function look() {
     isLooking = false;
   }
   plan(waitMs());
+}
+
+/** What stands between may answer with a page of its own. */
+async function json(response) {
+  try {
+    return await response.json();
+  } catch {
+    throw new Failed("The answer is not what was expected.");
+  }
 }
 
 function waitMs() {
@@ -74,13 +83,15 @@ function show(stats) {
   $("figures").hidden = false;
 }
 
-/** Whether anybody but this page wants something of the service. */
+/** Whether anybody but this page, and those who ask whether we live, wants something. */
 function noticeMovement(stats) {
-  const own = new Set(["/stats", "/imports", "/login", "/login/refresh", "/me", "/dashboard"]);
+  const own = new Set(["/", "/health", "/health/ready", "/stats", "/imports", "/login", "/login/refresh", "/me", "/dashboard", "/docs", "/openapi.json"]);
   const others = (stats.totals?.requests ?? []).filter(({ route }) => !own.has(route)).map(({ answers }) => sumOf(answers ?? {}));
-  const moved = JSON.stringify([others, stats.totals?.imports]);
+  const rows = JSON.stringify(stats.totals?.imports ?? {});
+  const moved = JSON.stringify(others) + rows;
   if (moved !== movedBefore) somethingMovedAt = Date.now();
-  movedBefore = moved;
+  if (rows !== rowsBefore) importsAskedAt = 0;
+  [movedBefore, rowsBefore] = [moved, rows];
 }
 
 for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, () => (somethingMovedAt = Date.now()), { passive: true });
