@@ -318,8 +318,11 @@ $("find-category").addEventListener("keydown", (event) => {
   if (event.key === "Enter") event.preventDefault();
 });
 
-// A phone shows the products first.
-if (matchMedia("(max-width: 55.99rem)").matches) $("filters").open = false;
+// A phone shows the products first; where there is room nothing is to be opened.
+const roomy = matchMedia("(min-width: 56rem)");
+const fold = () => ($("filters").open = roomy.matches);
+roomy.addEventListener("change", fold);
+fold();
 
 show();
 load({});

@@ -28,7 +28,7 @@ class Imports {
 
   async look() {
     const response = await this.session.ask(`/imports?limit=${this.#limit}`);
-    this.#runs = await response.json();
+    this.#runs = await jsonOf(response);
     $("more-runs").hidden = !nextOf(response) || this.#limit >= RUNS_MAX;
     $("imports-note").textContent = this.#runs.length === 0 ? "No file has been imported yet." : `Last looked at ${CLOCK.format(Date.now())}${this.isMoving ? ", again every 2 s while a run goes on" : ""}.`;
     this.#show();

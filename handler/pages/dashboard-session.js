@@ -35,13 +35,20 @@ class Session {
     const response = await send("/login", { method: "POST", body: { email, password } });
     if (!response.ok) throw await failure(response);
     await this.#take(response);
-    // Who is none may sign in, but sees nothing here.
+    try {
+      await this.#assertAdministrator();
+    } catch (error) {
+      this.forget();
+      throw error;
+    }
+  }
+
+  /** Who is none may sign in, but sees nothing here. */
+  async #assertAdministrator() {
     const me = await send("/me", { token: this.#token });
-    const isAdministrator = me.ok && (await me.json()).admin === true;
-    if (isAdministrator) return;
-    this.forget();
-    if (me.ok) throw new Failed("This account is not an administrator's. An administrator can change that.", 403);
-    throw me.status === 403 ? new Failed("This account is disabled.", 403) : await failure(me);
+    if (me.status === 403) throw new Failed("This account is disabled.", 403);
+    if (!me.ok) throw await failure(me);
+    if ((await me.json()).admin !== true) throw new Failed("This account is not an administrator's. An administrator can change that.", 403);
   }
 
   /** Ends it for good, with every other session of the user. */
@@ -95,7 +102,7 @@ class Session {
   }
 
   async #take(response) {
-    const { idToken, refreshToken, expiresIn } = await response.json();
+    const { idToken, refreshToken, expiresIn } = await jsonOf(response);
     const lifeMs = Number(expiresIn) * 1000;
     this.#token = idToken;
     this.#refreshToken = refreshToken;
@@ -123,6 +130,15 @@ async function send(path, { method = "GET", body, token, signal } = {}) {
     return await fetch(path, { method, headers, body: body && JSON.stringify(body), cache: "no-store", signal: signal ? AbortSignal.any([signal, limit]) : limit });
   } catch (error) {
     throw new Failed(error.name === "TimeoutError" ? `No answer in ${PATIENCE_MS / 1000} seconds.` : "The server cannot be reached.");
+  }
+}
+
+/** What stands between here and the service may answer with a page of its own. */
+async function jsonOf(response) {
+  try {
+    return await response.json();
+  } catch {
+    throw new Failed("The answer is not what was expected.");
   }
 }
 

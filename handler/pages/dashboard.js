@@ -43,9 +43,9 @@ async function look() {
   isLooking = true;
   try {
     const response = await session.ask("/stats");
-    show(await json(response));
-    if (areImportsDue()) await askImports();
+    show(await jsonOf(response));
     well();
+    if (areImportsDue()) await lookAtImports();
   } catch (error) {
     if (error instanceof Ended) end(error);
     else ill(error);
@@ -53,15 +53,6 @@ async function look() {
     isLooking = false;
   }
   plan(waitMs());
-}
-
-/** What stands between may answer with a page of its own. */
-async function json(response) {
-  try {
-    return await response.json();
-  } catch {
-    throw new Failed("The answer is not what was expected.");
-  }
 }
 
 function waitMs() {
@@ -104,17 +95,14 @@ function areImportsDue() {
   return now - importsAskedAt >= IMPORTS_EVERY_MS && now - somethingMovedAt < IMPORTS_RESTS_AFTER_MS;
 }
 
-async function askImports() {
-  importsAskedAt = Date.now();
-  await imports.look();
-}
-
+/** Their list may fail by itself: the other figures need no database. */
 async function lookAtImports() {
+  importsAskedAt = Date.now();
   try {
-    await askImports();
+    await imports.look();
   } catch (error) {
     if (error instanceof Ended) end(error);
-    else $("imports-note").textContent = error.message;
+    else $("imports-note").textContent = `Not to be had now: ${error.message}`;
   }
 }
 
@@ -131,6 +119,7 @@ function well() {
 
 function ill(error) {
   failures += 1;
+  if (failures === 1) $("status").textContent = `The figures are not live any more. ${error.message}`;
   const wait = Math.round(waitMs() / 1000);
   $("trouble").hidden = false;
   $("trouble-words").textContent = `No figures${lastLookAt ? ` since ${CLOCK.format(lastLookAt)}` : ""}. ${error.message} Trying again every ${wait} s.`;

@@ -29,7 +29,7 @@ const CATEGORIES = "id,category_name\n1,Lamps & Lights\n2,Kids' Electronics\n3,<
 const GONE = [/Failed to load resource: the server responded with a status of 404/];
 const HOSTS = ["img.example"];
 
-describe("the catalogue page", { timeout: 300_000 }, () => {
+describe("the catalogue page", { timeout: 600_000 }, () => {
   let service;
   before(async () => {
     service = await Service.start();
@@ -45,7 +45,7 @@ describe("the catalogue page", { timeout: 300_000 }, () => {
 
   const cards = (page) => page.locator("#grid .card:not([aria-hidden])");
   const ready = async (page) => {
-    await page.waitForSelector('#grid[aria-busy="false"]');
+    await page.waitForSelector('#grid[aria-busy="false"]', { state: "attached" });
     await page.waitForSelector('#categories input[value="1"]', { state: "attached" });
   };
   const visit = async (tab, path = "/") => {
@@ -378,7 +378,7 @@ describe("the catalogue page", { timeout: 300_000 }, () => {
     await empty.import("p.csv", products([{ title: "The first lamp" }]));
     await until(async () => {
       await page.getByRole("button", { name: "Look again" }).click({ timeout: SOON_MS });
-      await page.waitForSelector('#grid[aria-busy="false"]');
+      await page.waitForSelector('#grid[aria-busy="false"]', { state: "attached" });
       return cards(page).count();
     }, (count) => count === 1, "the first lamp");
     await assertClean(tab, empty, { hosts: HOSTS });

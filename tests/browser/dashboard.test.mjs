@@ -175,7 +175,7 @@ describe("the dashboard", { timeout: 600_000 }, () => {
       asked.push(Date.now());
       return route.fulfill({ status: 500, contentType: "application/problem+json", body: JSON.stringify({ detail: "internal error" }) });
     });
-    await page.getByText(/No figures since .* Internal error\. Trying again every/).waitFor();
+    await page.locator("#trouble-words", { hasText: /No figures since .* Internal error\. Trying again every/ }).waitFor();
     await until(() => asked.length, (many) => many >= 4, "more tries");
     const waits = asked.slice(1).map((at, i) => at - asked[i]);
     assert.ok(waits.every((wait, i) => i === 0 || wait > waits[i - 1] * 1.4), `waits ${waits}`);
@@ -187,12 +187,12 @@ describe("the dashboard", { timeout: 600_000 }, () => {
     await page.locator("#trouble").waitFor({ state: "hidden" });
     // An answer that never comes.
     await page.route("**/stats", () => {});
-    await page.getByText("No answer in 10 seconds.").waitFor();
+    await page.locator("#trouble-words", { hasText: "No answer in 10 seconds." }).waitFor();
     await page.unroute("**/stats");
     // An answer that is none.
     await page.route("**/stats", (route) => route.fulfill({ contentType: "application/json", body: "<html>" }));
     await page.getByRole("button", { name: "Try now" }).click();
-    await page.getByText(/not what was expected/).waitFor();
+    await page.locator("#trouble-words", { hasText: "not what was expected" }).waitFor();
     await assertClean(tab, service, { faults: [...REFUSED, /status of 500/] });
     await tab.close();
   });
@@ -202,7 +202,7 @@ describe("the dashboard", { timeout: 600_000 }, () => {
     const { page } = tab;
     const address = new URL(service.url).host;
     await service.kill();
-    await page.getByText("The server cannot be reached.").waitFor();
+    await page.locator("#trouble-words", { hasText: "The server cannot be reached." }).waitFor();
     await service.serve(address);
     await page.locator("#trouble").waitFor({ state: "hidden" });
     assert.equal(await page.locator("#door").isVisible(), false);

@@ -3,7 +3,7 @@
 import { after, before, describe, test } from "node:test";
 import { assertAccessible, assertClean, assertFits, closeBrowser, openTab, picture, Service } from "./support.mjs";
 
-describe("the page of the API document", { timeout: 300_000 }, () => {
+describe("the page of the API document", { timeout: 600_000 }, () => {
   let service;
   before(async () => {
     service = await Service.start();
