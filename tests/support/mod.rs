@@ -5,6 +5,7 @@ pub mod apart;
 pub mod app;
 pub mod azurite;
 pub mod certificates;
+pub mod decode;
 pub mod delivery;
 pub mod fake_handler;
 pub mod fault_proxy;

@@ -37,7 +37,12 @@ const NO_MARKUP_FROM_TEXT: &str = "trusted-types 'none'; require-trusted-types-f
 const CATALOGUE_SOURCES: Sources = Sources {
     html: include_str!("../../pages/catalogue.html"),
     styles: &[include_str!("../../pages/shared.css"), include_str!("../../pages/catalogue.css")],
-    scripts: &[include_str!("../../pages/shared.js"), include_str!("../../pages/catalogue.js")],
+    scripts: &[
+        include_str!("../../pages/shared.js"),
+        include_str!("../../pages/catalogue-query.js"),
+        include_str!("../../pages/catalogue-card.js"),
+        include_str!("../../pages/catalogue.js"),
+    ],
     // Products name pictures of any host.
     images: "https: data:",
     more: NO_MARKUP_FROM_TEXT,
@@ -45,7 +50,15 @@ const CATALOGUE_SOURCES: Sources = Sources {
 const DASHBOARD_SOURCES: Sources = Sources {
     html: include_str!("../../pages/dashboard.html"),
     styles: &[include_str!("../../pages/shared.css"), include_str!("../../pages/dashboard.css")],
-    scripts: &[include_str!("../../pages/shared.js"), include_str!("../../pages/dashboard.js")],
+    scripts: &[
+        include_str!("../../pages/shared.js"),
+        include_str!("../../pages/dashboard-session.js"),
+        include_str!("../../pages/dashboard-series.js"),
+        include_str!("../../pages/dashboard-charts.js"),
+        include_str!("../../pages/dashboard-imports.js"),
+        include_str!("../../pages/dashboard-tables.js"),
+        include_str!("../../pages/dashboard.js"),
+    ],
     images: "data:",
     more: NO_MARKUP_FROM_TEXT,
 };
