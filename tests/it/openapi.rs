@@ -6,27 +6,19 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
-use vitrine::http::routes::{ROUTES, Route, Verb};
+use vitrine::http::routes::{ROUTES, Route};
 
 use crate::support::host::folder::repository;
 use crate::support::openapi::Document;
 use crate::support::process::{handler, run, stdout};
 
-fn method(verb: Verb) -> &'static str {
-    match verb {
-        Verb::Get => "get",
-        Verb::Post => "post",
-        Verb::Put => "put",
-        Verb::Patch => "patch",
-        Verb::Delete => "delete",
-    }
-}
-
 /// What only one of the two has: of the routes and of the document.
 fn differences(document: &Document, routes: &[Route]) -> Vec<String> {
     let served: BTreeSet<_> = routes
         .iter()
-        .map(|route| format!("{} {} {}", method(route.verb), route.path, route.function))
+        .map(|route| {
+            format!("{} {} {}", route.verb.word().to_lowercase(), route.path, route.function)
+        })
         .collect();
     let told: BTreeSet<_> = document
         .operations()
