@@ -6,6 +6,7 @@ const METHODS = ["get", "post", "put", "patch", "delete"];
 const SHOWN_BYTES_MAX = 200_000;
 // A schema within a schema within … is shown so deep.
 const DEPTH_MAX = 5;
+const PATTERN_MAX = 50;
 
 const byId = (id) => document.getElementById(id);
 let api;
@@ -65,10 +66,11 @@ function limitsOf(schema) {
     ...say("const", (value) => `always ${value}`),
     ...say("minimum", (least) => `at least ${least}`),
     ...say("maximum", (most) => `at most ${most}`),
-    ...say("minLength", (least) => `${least} characters or more`),
-    ...say("maxLength", (most) => `${most} at most`),
+    ...say("minLength", (least) => (least === 1 ? "not empty" : `${least} characters or more`)),
+    ...say("maxLength", (most) => `${most} characters at most`),
     ...say("maxItems", (most) => `${most} entries at most`),
-    ...say("pattern", (pattern) => pattern),
+    // A longer one is told of in words.
+    ...say("pattern", (pattern) => (pattern.length > PATTERN_MAX ? [] : pattern)).flat(),
     ...say("default", (usual) => `usually ${usual}`),
     ...some,
   ].join(" · ");
@@ -393,6 +395,8 @@ function filter(shown) {
   for (const section of document.querySelectorAll("main section, #contents > li")) {
     section.hidden = !section.querySelector(".operation:not([hidden]), li:not([hidden])");
   }
+  // Whoever looks for something has read how it begins.
+  document.querySelectorAll("main > p").forEach((paragraph) => (paragraph.hidden = words.length > 0));
   byId("found").textContent = `${count} of ${shown.length}`;
 }
 
