@@ -32,8 +32,10 @@ use crate::readiness::Readiness;
 use crate::secrets::OpenError;
 use crate::settings::Settings;
 use crate::store::late::LateStore;
+use crate::store::observed::Observed;
 use crate::store::sqlite::folder::DataFolder;
 use crate::store::{Store, StoreError};
+use crate::telemetry::activity::Activity;
 use crate::writes::Writes;
 use embedded::Embedded;
 use people::{People, PeopleError};
@@ -62,6 +64,8 @@ pub struct App {
     pub people: Arc<People>,
     /// Which of several instances this is.
     pub instance: Arc<Instance>,
+    /// What has happened in it so far.
+    pub activity: Arc<Activity>,
     /// What the Functions host may ask for; nothing without one.
     pub functions: Option<Arc<Functions>>,
 }
@@ -82,6 +86,7 @@ impl App {
             cache,
             people: Arc::new(people),
             instance: Arc::default(),
+            activity: Arc::default(),
             readiness: Arc::new(readiness),
             streams: Arc::default(),
             imports: Arc::new(imports),
@@ -183,6 +188,8 @@ impl Server {
             let store = embedded.store();
             (Parts::Opened(embedded), store)
         };
+        let activity = Arc::<Activity>::default();
+        let store = Observed::around(store, &activity);
         let people = People::of(settings, &store, listen_by).await?;
         let (cache, shared) = shared::cache_beside(settings, &store);
         let readiness = shared.map_or_else(Readiness::default, |s| Readiness::with_shared(s));
@@ -196,7 +203,8 @@ impl Server {
         };
         let functions = settings.under_host.then(|| Functions::new(maintenance.clone(), settings));
         let imports = Imports::new(&maintenance);
-        let app = App::new(store, cache, people, readiness, imports, functions);
+        let mut app = App::new(store, cache, people, readiness, imports, functions);
+        app.activity = activity;
         let listen = settings.listen;
         let listener = match listener {
             Some(listener) => listener,
@@ -216,19 +224,26 @@ impl Server {
         let stop = if under_host { care::never() } else { care::told_to_stop() };
         let cache = Arc::clone(&self.app.cache);
         let self_cache = Arc::clone(&cache);
+        let store = Arc::clone(&self.app.store);
         let versions = tokio::spawn(care::of_versions(Arc::clone(&cache)));
         let word = tokio::spawn(care::of_word(self.app.clone()));
         let caretaker = match self.parts {
             Parts::Opened(embedded) => tokio::spawn(care::of_all(embedded, self.maintenance)),
             Parts::Late(opening) => tokio::spawn(async {
                 if let Ok(embedded) = opening.await {
-                    care::under_host(embedded, cache).await;
+                    care::under_host(embedded, store, cache).await;
                 }
             }),
             Parts::Server(folder, opening) => {
                 let rejects = self.maintenance.rejects.clone();
                 let maintenance = (!under_host).then_some(self.maintenance);
-                tokio::spawn(care::beside_server(opening, folder, rejects, cache, maintenance))
+                tokio::spawn(care::beside_server(
+                    opening,
+                    folder,
+                    rejects,
+                    (store, cache),
+                    maintenance,
+                ))
             }
         };
         http::serve::serve(self.listener, self.app, stop).await;

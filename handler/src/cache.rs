@@ -42,7 +42,7 @@ use counters::{Counters, count};
 use guard::{Caller, Guard};
 use shared::{Shared, SharedError};
 use slots::Slots;
-use versions::{Gate, Known, Moment, Versions};
+use versions::{Gate, Known, Moment, Row, Version, Versions};
 
 /// Where answers come from when none is kept.
 #[async_trait]
@@ -257,6 +257,11 @@ impl Cache {
     /// Whether what is shared is being asked or left alone; `None` without it.
     pub fn shared_breaker(&self) -> Option<BreakerState> {
         self.shared.as_ref().map(|_| self.shared_guard.state())
+    }
+
+    /// What is known of the version of the whole catalogue; 0 if nothing is.
+    pub fn catalogue_version(&self) -> Version {
+        self.known().version(Row::CATALOGUE).max(0)
     }
 
     /// Leaves word of this instance where the others find it.

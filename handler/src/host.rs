@@ -60,6 +60,15 @@ impl Function {
         ("Maintain", Self::Maintain),
     ];
 
+    /// Its path.
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::ImportBlob => "/ImportBlob",
+            Self::ImportQueue => "/ImportQueue",
+            Self::Maintain => "/Maintain",
+        }
+    }
+
     /// The function at this path.
     pub fn at(path: &str) -> Option<Self> {
         let name = path.strip_prefix('/')?;

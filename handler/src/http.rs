@@ -12,6 +12,7 @@ mod catalogue;
 mod chunks;
 mod imports;
 mod list_page;
+mod pages;
 mod people;
 pub mod problem;
 mod products;
@@ -26,6 +27,7 @@ pub mod writes;
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tracing::{Instrument as _, Span};
 use warp::Filter;
@@ -35,7 +37,9 @@ use warp::http::{HeaderMap, Method, StatusCode};
 use warp::reply::Response;
 
 use crate::app::App;
-use crate::host::Function;
+use crate::host::{Function, Functions};
+use crate::telemetry::requests::Led;
+use crate::telemetry::tallies::{Auth, add};
 use auth::Peer;
 use body::Body;
 pub use problem::ApiError;
@@ -79,8 +83,10 @@ struct Ask<'a> {
 
 impl Ask<'_> {
     async fn respond(&self, app: &App, body: Body) -> Response {
+        let arrived = Instant::now();
+        let to = self.led_to(app);
         let answering = async {
-            let answered = self.try_answer(app, body).await;
+            let answered = self.try_answer(app, &to, body).await;
             // Here, where its log line still names the invocation.
             answered.unwrap_or_else(|error| error.respond(Some(self.path)))
         };
@@ -89,7 +95,20 @@ impl Ask<'_> {
             Some(span) => answering.instrument(span).await,
         };
         respond::identify(&mut response, self.headers);
+        app.activity.requests.count(to.led(), response.status(), arrived.elapsed());
+        if let To::Route(Lookup::Found(Found { endpoint, .. })) = to {
+            count_attempt(&app.activity.auth, endpoint, response.status());
+        }
         response
+    }
+
+    /// What the request leads to.
+    fn led_to(&self, app: &App) -> To<'_> {
+        let function = app.functions.as_ref().filter(|_| self.method == Method::POST);
+        match function.and_then(|functions| Some((functions, Function::at(self.path)?))) {
+            Some((functions, function)) => To::Function(Arc::clone(functions), function),
+            None => To::Route(routes::find(self.method, self.path)),
+        }
     }
 
     /// Under a host every log line of a request names its invocation, whatever the filter lets
@@ -100,21 +119,25 @@ impl Ask<'_> {
         Some(tracing::error_span!("invocation", invocation.id = id))
     }
 
-    async fn try_answer(&self, app: &App, body: Body) -> Result<Response, ApiError> {
-        if let (Some(functions), &Method::POST) = (&app.functions, self.method)
-            && let Some(function) = Function::at(self.path)
-        {
-            let done = Arc::clone(functions).invoke(function, body).await?;
-            return Ok(respond::json(&done, StatusCode::OK));
-        }
-        let Found { endpoint, parameter } = match routes::find(self.method, self.path) {
-            Lookup::Found(found) => found,
-            Lookup::OtherMethods(methods) => return Err(ApiError::MethodNotAllowed(methods)),
-            Lookup::Nothing => return Err(ApiError::NotFound),
+    async fn try_answer(&self, app: &App, to: &To<'_>, body: Body) -> Result<Response, ApiError> {
+        let Found { endpoint, parameter } = match to {
+            To::Function(functions, function) => {
+                let done = Arc::clone(functions).invoke(*function, body).await?;
+                return Ok(respond::json(&done, StatusCode::OK));
+            }
+            To::Route(Lookup::Found(found)) => *found,
+            To::Route(Lookup::OtherMethods(methods)) => {
+                return Err(ApiError::MethodNotAllowed(methods.clone()));
+            }
+            To::Route(Lookup::Nothing) => return Err(ApiError::NotFound),
         };
         match endpoint {
-            // Hosts and probes add parameters of their own to these three.
-            Endpoint::Home => Ok(system::home()),
+            // Hosts and probes add parameters of their own to these three, and a page keeps
+            // in its own what it shows.
+            Endpoint::Home => Ok(system::home(self.headers).await),
+            Endpoint::Dashboard => pages::dashboard(self.headers).await,
+            Endpoint::Docs => pages::docs(self.headers).await,
+            Endpoint::OpenApi => pages::openapi(self.headers).await,
             Endpoint::Health => Ok(system::health()),
             Endpoint::Ready => Ok(system::ready(app).await),
             _ if endpoint.is_catalogue() => self.read(app, endpoint, parameter).await,
@@ -169,6 +192,38 @@ impl Ask<'_> {
             _ => Err(ApiError::NotFound),
         }
     }
+}
+
+/// What a request leads to.
+enum To<'a> {
+    /// A function of the host.
+    Function(Arc<Functions>, Function),
+    /// A route, or none.
+    Route(Lookup<'a>),
+}
+
+impl To<'_> {
+    fn led(&self) -> Led {
+        match self {
+            Self::Function(_, function) => Led::ToFunction(*function),
+            Self::Route(Lookup::Found(found)) => Led::To(found.endpoint),
+            Self::Route(_) => Led::Nowhere,
+        }
+    }
+}
+
+/// Counts an attempt to sign up, to sign in or to refresh by what it was answered with.
+fn count_attempt(auth: &Auth, endpoint: Endpoint, status: StatusCode) {
+    if !matches!(endpoint, Endpoint::SignUp | Endpoint::Login | Endpoint::RefreshToken) {
+        return;
+    }
+    let counter = match status.as_u16() {
+        ..400 => &auth.ok,
+        429 => &auth.limited,
+        400..500 => &auth.refused,
+        500.. => &auth.failed,
+    };
+    add(counter, 1);
 }
 
 /// The query string as it came; empty without one.

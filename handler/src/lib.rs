@@ -22,6 +22,7 @@
 //!   who the process is. [`telemetry`]: what we say.
 //! - [`cli`]: the commands of `handler`. [`doctor`]: each part's line for the operator.
 //! - [`generate`]: synthetic data; [`sample`]: a little of it, in the binary.
+//! - [`openapi`]: what the routes take and answer, as a document.
 //! - [`clock`]: the time, and one that a test can turn. [`crypto`]: whose cryptography it is.
 
 pub mod app;
@@ -40,6 +41,7 @@ pub mod identity;
 pub mod import;
 pub mod imports;
 pub mod maintenance;
+pub mod openapi;
 pub mod question;
 pub mod readiness;
 pub mod sample;

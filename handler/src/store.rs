@@ -7,6 +7,7 @@
 
 pub mod import_run;
 pub mod late;
+pub mod observed;
 pub mod product_write;
 pub mod sqlite;
 pub mod sqlserver;
@@ -144,8 +145,24 @@ pub trait Store: users::Users {
     /// Mends what an interrupted load has left undone, unless a load goes on.
     async fn repair(&self) -> Result<(), StoreError>;
 
+    /// Its connections; `None` where it has no pool.
+    fn pool(&self) -> Option<PoolUse> {
+        None
+    }
+
     /// Whether nothing was ever imported into this store.
     async fn is_unused(&self) -> Result<bool, StoreError>;
+}
+
+/// Connections of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolUse {
+    /// Those there are.
+    pub open: u32,
+    /// Of those: nobody uses them.
+    pub idle: u32,
+    /// As many as there may be.
+    pub max: u32,
 }
 
 /// Rows, and the version under which they count: read before them or in the same moment.

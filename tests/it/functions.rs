@@ -194,6 +194,9 @@ async fn the_real_handler_answers_every_declared_route_through_the_host() {
 async fn assert_answered_by_the_route(answer: reqwest::Response) {
     let (status, url) = (answer.status(), answer.url().clone());
     let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
+    if ["/dashboard", "/docs"].contains(&url.path()) {
+        return assert_eq!((status.as_u16(), kind.as_str()), (200, "text/html; charset=utf-8"));
+    }
     let body: Value = answer.json().await.unwrap();
     if status.is_success() {
         assert_eq!(kind, "application/json", "{url}: {body}");

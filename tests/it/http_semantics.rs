@@ -1,7 +1,6 @@
 //! What HTTP asks of every reading route, asked of the real binary: a table of routes by
 //! method, condition and encoding, and one of errors.
 
-use std::io::Read as _;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,6 +9,7 @@ use vitrine::store::Store;
 
 use crate::support::TestFolder;
 use crate::support::app::LIMITS;
+use crate::support::decode::decoded;
 use crate::support::files::{many, products, row};
 use crate::support::process::header;
 use crate::support::routes::{Kind, Row, Site, filled_site, kept_rows, refusal, rows};
@@ -142,6 +142,8 @@ impl Cell<'_> {
     fn fresh(&self) -> Seen {
         Seen {
             content_type: "application/json".into(),
+            // A browser gets a page there.
+            vary: if self.row.path == "/" { "accept".into() } else { String::new() },
             body: self.unless_head(Body::Other),
             ..self.refused(200)
         }
@@ -209,16 +211,6 @@ async fn seen(response: Response, plain: &[u8]) -> Seen {
         };
     }
     seen
-}
-
-fn decoded(body: &[u8], encoding: &str) -> Vec<u8> {
-    let mut read = Vec::new();
-    match encoding {
-        "gzip" => flate2::read::GzDecoder::new(body).read_to_end(&mut read).unwrap(),
-        "br" => brotli::Decompressor::new(body, 4_096).read_to_end(&mut read).unwrap(),
-        _ => return body.to_vec(),
-    };
-    read
 }
 
 /// The plain body of a kept answer and its bare tag; nothing of one that is made anew.

@@ -86,6 +86,8 @@ fn rows_of(endpoint: Endpoint) -> Vec<Row> {
         Endpoint::Home => vec![row(Fresh, "/", &[])],
         Endpoint::Health => vec![row(Fresh, "/health", &[])],
         Endpoint::Ready => vec![row(Fresh, "/health/ready", &[])],
+        // Asked in `pages`.
+        Endpoint::Dashboard | Endpoint::Docs | Endpoint::OpenApi => vec![],
         // For those alone who may; asked in `people`, `writes` and `imports_over_http`.
         Endpoint::CreateProduct
         | Endpoint::ReplaceProduct

@@ -34,13 +34,14 @@ const AUDIT_EVERY: Duration = Duration::from_secs(10);
 /// Takes care of everything.
 pub(super) async fn of_all(embedded: Embedded, maintenance: Maintenance) {
     let cache = Arc::clone(&maintenance.cache);
-    tokio::join!(under_host(embedded, cache), keep_maintaining(maintenance));
+    let store = Arc::clone(&maintenance.store);
+    tokio::join!(under_host(embedded, store, cache), keep_maintaining(maintenance));
 }
 
 /// Takes care of all that the host does not ask for by its timer.
-pub(super) async fn under_host(embedded: Embedded, cache: Arc<Cache>) {
+pub(super) async fn under_host(embedded: Embedded, store: Arc<dyn Store>, cache: Arc<Cache>) {
     let Embedded { sqlite, folder, rejects, .. } = &embedded;
-    let dropped = watch(embedded.store(), folder.clone(), rejects.clone(), Arc::clone(&cache));
+    let dropped = watch(store, folder.clone(), rejects.clone(), Arc::clone(&cache));
     tokio::join!(dropped, index_search(Arc::clone(sqlite), cache));
 }
 
@@ -50,10 +51,10 @@ pub(super) async fn beside_server(
     opening: Opening,
     folder: DataFolder,
     rejects: Rejects,
-    cache: Arc<Cache>,
+    (store, cache): (Arc<dyn Store>, Arc<Cache>),
     maintenance: Option<Maintenance>,
 ) {
-    let Opening { store, mut task } = opening;
+    let Opening { mut task, .. } = opening;
     // Ends with this one, and not only when the server comes.
     let stopping = AbortOnDrop(task.abort_handle());
     if let Err(e) = (&mut task).await {
@@ -61,7 +62,6 @@ pub(super) async fn beside_server(
         return;
     }
     drop(stopping);
-    let store: Arc<dyn Store> = store;
     let dropped = async {
         match DataFolder::make(folder.path()) {
             Ok(folder) => {

@@ -129,7 +129,7 @@ impl Cache {
         let may_do_without_store =
             self.known().gate(arrived) == Gate::AskAnybody && self.may_ask_shared();
         let mut asked = match self.breaker() {
-            BreakerState::Open if !may_do_without_store => {
+            BreakerState::Open | BreakerState::HalfOpen if !may_do_without_store => {
                 // One tries whether the store has come back; nobody is kept waiting for it.
                 self.asking.try_lock().map_err(|_| Arc::new(self.refusal()))?
             }

@@ -15,6 +15,8 @@ pub struct Breaker {
     failures: u32,
     /// While open: from when on one may try.
     try_at: Option<Moment>,
+    /// Somebody is trying.
+    is_tried: bool,
 }
 
 /// The state as operators see it.
@@ -24,6 +26,22 @@ pub enum BreakerState {
     Closed,
     /// The part is left alone.
     Open,
+    /// The part is left alone by all but one, who tries whether it is back.
+    HalfOpen,
+}
+
+impl BreakerState {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Closed, Self::HalfOpen, Self::Open];
+
+    /// The word that operators read.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half_open",
+        }
+    }
 }
 
 impl Breaker {
@@ -34,6 +52,7 @@ impl Breaker {
             None => true,
             Some(try_at) if now >= try_at => {
                 self.try_at = Some(now + REST);
+                self.is_tried = true;
                 true
             }
             Some(_) => false,
@@ -48,14 +67,19 @@ impl Breaker {
     /// The part has not answered.
     pub fn failed(&mut self, now: Moment) {
         self.failures = self.failures.saturating_add(1);
+        self.is_tried = false;
         if self.failures >= FAILURES_MAX {
             self.try_at = Some(now + REST);
         }
     }
 
-    /// Open or closed.
+    /// Open, closed or in between.
     pub fn state(&self) -> BreakerState {
-        if self.try_at.is_some() { BreakerState::Open } else { BreakerState::Closed }
+        match self.try_at {
+            None => BreakerState::Closed,
+            Some(_) if self.is_tried => BreakerState::HalfOpen,
+            Some(_) => BreakerState::Open,
+        }
     }
 }
 
@@ -74,6 +98,7 @@ mod tests {
         assert_eq!(breaker.state(), BreakerState::Open);
         assert!(!breaker.lets_through(second));
         assert!(breaker.lets_through(2 * second), "one may try");
+        assert_eq!(breaker.state(), BreakerState::HalfOpen);
         assert!(!breaker.lets_through(2 * second), "and only one");
         breaker.succeeded();
         assert!(breaker.lets_through(2 * second));

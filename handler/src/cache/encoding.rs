@@ -101,7 +101,7 @@ fn thousandths(text: &str) -> u16 {
 
 /// The body in the encoding. Levels where JSON pages of the data set are small for about a
 /// millisecond's work: gzip 6, brotli 5.
-pub(super) fn compress(encoding: Encoding, body: &Bytes) -> Bytes {
+pub(crate) fn compress(encoding: Encoding, body: &Bytes) -> Bytes {
     const IN_MEMORY: &str = "memory takes every byte";
     match encoding {
         Encoding::Identity => body.clone(),

@@ -23,6 +23,7 @@ type Media = (&'static str, &'static str);
 const JSON: Media = ("application", "json");
 const NDJSON: Media = ("application", "x-ndjson");
 const CSV: Media = ("text", "csv");
+const HTML: Media = ("text", "html");
 
 /// Refuses a client that cannot read JSON.
 pub(super) fn json(headers: &HeaderMap) -> Result<(), ApiError> {
@@ -31,6 +32,23 @@ pub(super) fn json(headers: &HeaderMap) -> Result<(), ApiError> {
     } else {
         Err(ApiError::NotAcceptable("application/json"))
     }
+}
+
+/// Refuses a client that cannot read HTML.
+pub(super) fn html(headers: &HeaderMap) -> Result<(), ApiError> {
+    if weight(headers, HTML) > 0 { Ok(()) } else { Err(ApiError::NotAcceptable("text/html")) }
+}
+
+/// Whether the client asks for HTML, and likes it better than JSON. Browsers do. Whoever says
+/// that anything will do is no browser.
+pub(super) fn prefers_html(headers: &HeaderMap) -> bool {
+    let Best::Range(html_exactness @ 1.., html) = best(headers, HTML) else { return false };
+    let json = match best(headers, JSON) {
+        Best::Range(exactness, weight) => (weight, exactness),
+        Best::NotNamed | Best::NothingSaid => (0, 0),
+    };
+    // Liked as well, but named more exactly: `text/html, */*`.
+    html > 0 && (html, html_exactness) > json
 }
 
 /// The form that the client likes best; a page, if it likes that as well as another.
@@ -130,6 +148,35 @@ mod tests {
             assert_eq!(json(&accepting(accept)).is_ok(), taken, "{accept:?}");
         }
         assert!(json(&HeaderMap::new()).is_ok());
+    }
+
+    #[test]
+    fn a_browser_is_told_from_everybody_else() {
+        for (accept, is_browser) in [
+            ("", false),
+            ("*/*", false),
+            ("text/html", true),
+            ("text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8", true),
+            ("text/html, */*", true),
+            ("TEXT/HTML;q=0.9, */*;q=0.8", true),
+            ("text/html;q=0.7, */*;q=0.8", false),
+            ("text/*", true),
+            ("text/*, application/*", false),
+            ("application/json, text/html", false),
+            ("application/json;q=0.5, text/html;q=0.6", true),
+            ("application/json, text/*", false),
+            ("text/html;q=0", false),
+            ("text/html;q=0, application/json;q=0", false),
+            ("application/json", false),
+            ("image/png", false),
+            ("nonsense", false),
+        ] {
+            assert_eq!(prefers_html(&accepting(accept)), is_browser, "{accept:?}");
+        }
+        assert!(!prefers_html(&HeaderMap::new()));
+        for (accept, taken) in [("", true), ("*/*", true), ("text/*", true), ("image/*", false)] {
+            assert_eq!(html(&accepting(accept)).is_ok(), taken, "{accept:?}");
+        }
     }
 
     #[test]

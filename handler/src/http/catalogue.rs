@@ -5,6 +5,7 @@
 //! which takes longer than the answer itself.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use warp::http::Request;
 use warp::reply::Response;
@@ -15,6 +16,7 @@ use super::routes::{self, Endpoint, Found, Lookup};
 use super::{Ask, products, respond, stream};
 use crate::app::App;
 use crate::question::Question;
+use crate::telemetry::requests::Led;
 
 /// What a reader wants.
 enum Wanted {
@@ -28,6 +30,7 @@ enum Wanted {
 ///
 /// Whatever else there is to say of a request, its errors included, is for [`super::filter`].
 pub(super) fn at_hand<B>(request: &Request<B>, app: &App) -> Option<Response> {
+    let arrived = Instant::now();
     let ask = Ask {
         method: request.method(),
         path: request.uri().path(),
@@ -46,6 +49,7 @@ pub(super) fn at_hand<B>(request: &Request<B>, app: &App) -> Option<Response> {
     let mut response = respond::at_hand(&reply, ask.headers)?;
     respond::identify(&mut response, ask.headers);
     app.cache.count_hit();
+    app.activity.requests.count(Led::To(endpoint), response.status(), arrived.elapsed());
     Some(response)
 }
 

@@ -99,7 +99,7 @@ pub(super) fn tell_where_from(response: &mut Response, outcome: Outcome) {
 
 /// The lines of a header as the one list that they are (RFC 9110, 5.3). A line that cannot be
 /// read says nothing.
-fn list<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Cow<'a, str>> {
+pub(super) fn list<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Cow<'a, str>> {
     let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
     lines.map(Cow::Borrowed).reduce(|list, line| Cow::Owned(format!("{list},{line}")))
 }

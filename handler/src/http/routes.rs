@@ -42,6 +42,17 @@ impl Verb {
         }
     }
 
+    /// The method by which it is known: HEAD goes with GET.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+
     fn takes(self, method: &Method) -> bool {
         match self {
             Self::Get => matches!(*method, Method::GET | Method::HEAD),
@@ -83,6 +94,9 @@ pub enum Endpoint {
     CancelImport,
     RetryImport,
     Stats,
+    Dashboard,
+    Docs,
+    OpenApi,
 }
 
 impl Endpoint {
@@ -125,7 +139,7 @@ const fn delete(function: &'static str, path: &'static str, endpoint: Endpoint) 
 }
 
 /// Every route there is, those most asked for first.
-pub const ROUTES: [Route; 26] = [
+pub const ROUTES: [Route; 29] = [
     get("ListProducts", "/products", Endpoint::ListProducts),
     get("GetProduct", "/products/{asin}", Endpoint::GetProduct),
     get("Home", "/", Endpoint::Home),
@@ -152,6 +166,9 @@ pub const ROUTES: [Route; 26] = [
     delete("CancelImport", "/imports/{id}", Endpoint::CancelImport),
     post("RetryImport", "/imports/{id}/retry", Endpoint::RetryImport),
     get("Stats", "/stats", Endpoint::Stats),
+    get("Dashboard", "/dashboard", Endpoint::Dashboard),
+    get("Docs", "/docs", Endpoint::Docs),
+    get("OpenApi", "/openapi.json", Endpoint::OpenApi),
 ];
 
 /// What a method and a path lead to.

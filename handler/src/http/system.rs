@@ -1,10 +1,12 @@
 //! The home page, the process's health, and whether its parts can be reached.
 
 use serde::Serialize;
-use warp::http::StatusCode;
+use warp::http::header::VARY;
+use warp::http::{HeaderMap, HeaderValue, StatusCode};
 use warp::reply::Response;
 
 use super::respond::json;
+use super::{accept, pages};
 use crate::app::App;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -22,14 +24,29 @@ struct Health {
     version: &'static str,
 }
 
-/// Who this is, and where to go on.
-pub(super) fn home() -> Response {
+/// Who this is, and where to go on: the catalogue as a page for a browser, JSON for anybody else.
+/// The host takes us for broken unless it is answered, so nothing here waits for a part.
+pub(super) async fn home(asked: &HeaderMap) -> Response {
+    if accept::prefers_html(asked) {
+        return pages::catalogue(asked).await;
+    }
     let home = Home {
         name: "Vitrine",
         version: VERSION,
-        links: &["/products", "/categories", "/category/count", "/health", "/health/ready"],
+        links: &[
+            "/products",
+            "/categories",
+            "/category/count",
+            "/health",
+            "/health/ready",
+            "/dashboard",
+            "/docs",
+            "/openapi.json",
+        ],
     };
-    json(&home, StatusCode::OK)
+    let mut response = json(&home, StatusCode::OK);
+    response.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
+    response
 }
 
 /// The process answers, so it lives. Says nothing of the parts it uses.

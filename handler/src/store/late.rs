@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use super::{
-    Batch, Cancelled, Claim, Claimed, Committed, Edit, End, Lease, Once, Page, Read, Reject, Run,
-    RunId, Store, StoreError, WriteError, Written,
+    Batch, Cancelled, Claim, Claimed, Committed, Edit, End, Lease, Once, Page, PoolUse, Read,
+    Reject, Run, RunId, Store, StoreError, WriteError, Written,
 };
 use crate::cache::versions::Versions;
 use crate::catalog::{Asin, Category, CategoryCount, PageQuery, Product};
@@ -176,6 +176,10 @@ impl Store for LateStore {
 
     async fn repair(&self) -> Result<(), StoreError> {
         self.store()?.repair().await
+    }
+
+    fn pool(&self) -> Option<PoolUse> {
+        self.store().ok()?.pool()
     }
 
     async fn is_unused(&self) -> Result<bool, StoreError> {

@@ -29,8 +29,8 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
 use super::{
-    Batch, Cancelled, Claim, Claimed, Committed, Edit, End, Lease, Once, Page, Read, Reject, Run,
-    RunId, Store, StoreError, WriteError, Written,
+    Batch, Cancelled, Claim, Claimed, Committed, Edit, End, Lease, Once, Page, PoolUse, Read,
+    Reject, Run, RunId, Store, StoreError, WriteError, Written,
 };
 use crate::cache::versions::Versions;
 use crate::catalog::{Asin, Category, CategoryCount, PageQuery, Product};
@@ -318,6 +318,10 @@ impl Store for SqliteStore {
 
     async fn repair(&self) -> Result<(), StoreError> {
         self.repair_indexes().await
+    }
+
+    fn pool(&self) -> Option<PoolUse> {
+        Some(self.readers.in_use())
     }
 
     async fn is_unused(&self) -> Result<bool, StoreError> {

@@ -33,8 +33,8 @@ use backon::BackoffBuilder as _;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::{
-    Batch, Cancelled, Claim, Claimed, Committed, Edit, End, Lease, Once, Page, Read, Reject, Run,
-    RunId, Store, StoreError, WriteError, Written,
+    Batch, Cancelled, Claim, Claimed, Committed, Edit, End, Lease, Once, Page, PoolUse, Read,
+    Reject, Run, RunId, Store, StoreError, WriteError, Written,
 };
 use crate::cache::versions::Versions;
 use crate::catalog::{Asin, Category, CategoryCount, PageQuery, Product};
@@ -431,6 +431,10 @@ impl Store for SqlServerStore {
     async fn repair(&self) -> Result<(), StoreError> {
         // Indexes are never left out here: there is nothing to mend.
         Ok(())
+    }
+
+    fn pool(&self) -> Option<PoolUse> {
+        Some(self.connections.in_use())
     }
 
     async fn is_unused(&self) -> Result<bool, StoreError> {

@@ -11,7 +11,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::Purpose;
-use crate::store::StoreError;
+use crate::store::{PoolUse, StoreError};
 
 /// Bytes of a database page. Decided by the first write to a new file.
 pub const PAGE_BYTES: u32 = 4_096;
@@ -222,6 +222,14 @@ impl Readers {
             permits: Arc::new(Semaphore::new(READERS_MAX)),
             long: Arc::new(Semaphore::new(LONG_READERS_MAX)),
         }
+    }
+
+    /// How many connections there are now. A read that begins or ends meanwhile may be missed.
+    pub(super) fn in_use(&self) -> PoolUse {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).len();
+        let busy = READERS_MAX.saturating_sub(self.permits.available_permits());
+        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        PoolUse { open: number(idle + busy), idle: number(idle), max: number(READERS_MAX) }
     }
 
     /// Runs what may examine thousands of rows.

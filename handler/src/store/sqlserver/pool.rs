@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use bb8::{ManageConnection, Pool, PooledConnection, RunError};
+use bb8::{ManageConnection, Pool, PooledConnection, RunError, State};
 use tiberius::error::Error;
 use tokio::sync::Notify;
 
@@ -17,6 +17,7 @@ use super::faults::Fault;
 use super::session::Session;
 use super::stop::Stop;
 use crate::cache::breaker::{Breaker, BreakerState};
+use crate::store::PoolUse;
 
 /// DESIGN 4.10.
 const IDLE: Duration = Duration::from_mins(5);
@@ -84,6 +85,12 @@ impl Connections {
             return None;
         }
         self.pool.get_owned().await.ok()
+    }
+
+    /// How many there are now.
+    pub(super) fn in_use(&self) -> PoolUse {
+        let State { connections: open, idle_connections: idle, .. } = self.pool.state();
+        PoolUse { open, idle, max: self.most }
     }
 
     /// Why the last login that failed did.
