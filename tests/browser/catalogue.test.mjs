@@ -5,7 +5,7 @@ import { assert, assertAccessible, assertClean, assertFits, closeBrowser, openTa
 
 const MARKUP = "<img src=x onerror=\"window.hit=1\"><script>window.hit=1</script><b>Bold</b> lamp";
 const AWKWARD = [
-  { asin: "A-MARKUP", title: MARKUP, productURL: "https://shop.example/dp/A-MARKUP?a=<script>window.hit=1</script>" },
+  { asin: "A-MARKUP", title: MARKUP, productURL: "https://shop.example/dp/A-MARKUP?a=%3Cscript%3E&b='x'" },
   { asin: "A-RTL", title: "מנורת שולחן LED עם מטען אלחוטי (שחור)" },
   { asin: "A-ARABIC", title: "مصباح مكتب LED قابل للتعديل 12 واط" },
   { asin: "A-EMOJI", title: "🪔 Lantern 👩🏽‍🔬 for scientists 🇮🇱 🏳️‍🌈 set of 2" },
@@ -363,6 +363,22 @@ describe("the catalogue page", { timeout: 600_000 }, () => {
     assert.equal(asked, 5, "it does not go on for ever by itself");
     await page.locator("#empty").getByRole("button", { name: "Look further" }).click();
     await until(() => titles(page), (found) => found[0] === "The one that matches", "the match");
+    await tab.close();
+  });
+
+  // The service keeps no such address; the page trusts nobody all the same.
+  test("an address that is code or no address leads nowhere", async () => {
+    const tab = await openTab(service);
+    const { page } = tab;
+    const addresses = ["javascript:window.hit=1", "JaVaScRiPt:window.hit=1", " javascript:window.hit=1", "data:text/html,<script>window.hit=1</script>", "//other.example/x", "/login", "nonsense", ""];
+    const body = addresses.map((address, i) => ({ asin: `X-${i}`, title: `Trap ${i}`, productURL: address, imgUrl: address, category_id: 1, price: null }));
+    await page.route("**/products?*", (route) => route.fulfill({ json: body }));
+    await page.goto(service.url);
+    await until(() => cards(page).count(), (count) => count === addresses.length, "the traps");
+    assert.equal(await page.locator("#grid a, #grid img").count(), 0);
+    await page.locator(".name-of").first().click();
+    assert.equal(await page.evaluate(() => globalThis.hit), undefined);
+    await assertClean(tab, service);
     await tab.close();
   });
 
