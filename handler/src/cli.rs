@@ -17,6 +17,7 @@ use clap::{Parser, Subcommand};
 
 use crate::app::{database, vault};
 use crate::doctor;
+use crate::openapi;
 use crate::secrets::OpenError;
 use crate::settings::{Settings, Told};
 use crate::store::StoreError;
@@ -44,6 +45,8 @@ enum Command {
     User(user::Arguments),
     /// Compare cached pages with the database
     Audit(audit::Arguments),
+    /// Print the `OpenAPI` document
+    Openapi,
     /// Check every configured part and print a line for each
     Doctor,
 }
@@ -55,6 +58,10 @@ pub fn run(cli: Cli) -> ExitCode {
     if let Command::Generate(arguments) = command {
         // Needs no setting, so a wrong one does not matter.
         return code(generate::run(&arguments));
+    }
+    if let Command::Openapi = command {
+        println!("{}", openapi::printed());
+        return ExitCode::SUCCESS;
     }
     if let Command::Doctor = command {
         return code(doctor::run(told));
@@ -80,7 +87,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::User(arguments) => {
             on_runtime(with(told, async |settings| user::run(settings, arguments).await))
         }
-        Command::Generate(_) | Command::Doctor => unreachable!("handled above"),
+        Command::Generate(_) | Command::Openapi | Command::Doctor => unreachable!("handled above"),
     }
 }
 

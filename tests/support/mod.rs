@@ -16,6 +16,7 @@ pub mod host;
 pub mod identity;
 pub mod instances;
 pub mod office;
+pub mod openapi;
 pub mod process;
 pub mod redis;
 pub mod routes;

@@ -66,22 +66,22 @@ impl Fields {
             object.text(field, |text| WebUrl::parse(field, text))
         }
         fn money(object: &mut JsonObject<'_>, field: &'static str) -> Given<Money> {
-            object.number(field, |text| Money::parse(field, text))
+            object.number(field, |text| Money::parse(field, unsigned(text)))
         }
         fn count(object: &mut JsonObject<'_>, field: &'static str) -> Given<Count> {
-            object.number(field, |text| Count::parse(field, text))
+            object.number(field, |text| Count::parse(field, whole(text)))
         }
         Self {
             asin: object.text("asin", Asin::parse),
             title: object.text("title", |text| Title::parse(&clean(text))),
             img_url: url(object, "imgUrl"),
             product_url: url(object, "productURL"),
-            stars: object.number("stars", Stars::parse),
+            stars: object.number("stars", |text| Stars::parse(unsigned(text))),
             reviews: count(object, "reviews"),
             price: money(object, "price"),
             list_price: money(object, "listPrice"),
             category_id: object
-                .number("category_id", |text| CategoryId::parse("category_id", text)),
+                .number("category_id", |text| CategoryId::parse("category_id", whole(text))),
             is_best_seller: object.truth("isBestSeller"),
             bought_in_last_month: count(object, "boughtInLastMonth"),
         }
@@ -103,6 +103,21 @@ impl Fields {
             bought_in_last_month: self.bought_in_last_month.value(),
         })
     }
+}
+
+/// A number of JSON as whole numbers are written elsewhere: JSON has one kind of number, and to
+/// it `7.0` is 7.
+fn whole(text: &str) -> &str {
+    match unsigned(text).split_once('.') {
+        Some((whole, fraction)) if fraction.bytes().all(|b| b == b'0') => whole,
+        _ => unsigned(text),
+    }
+}
+
+/// Zero without the sign that JSON lets it have.
+fn unsigned(text: &str) -> &str {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    if digits.bytes().all(|b| matches!(b, b'0' | b'.')) { digits } else { text }
 }
 
 #[cfg(test)]
@@ -182,6 +197,18 @@ pub(super) mod tests {
 
     proptest! {
         #[test]
+    fn a_number_is_the_same_however_json_writes_it() {
+        let read = |json: &str| Product::parse_json(json.as_bytes(), None);
+        let plain = r#"{"asin":"B1","title":"Lamp","category_id":7,"reviews":0,"price":0}"#;
+        let other = r#"{"asin":"B1","title":"Lamp","category_id":7.0,"reviews":-0.00,"price":-0}"#;
+        assert_eq!(read(other), read(plain));
+        assert!(read(plain).is_ok());
+        for bad in ["7.5", "-7.0", "-1", "7.01"] {
+            assert!(read(&plain.replace(":7", &format!(":{bad}"))).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
         fn a_product_comes_back_out_of_its_json(product in any_product()) {
             let json = json_of(&product);
             prop_assert_eq!(Product::parse_json(&json, None).unwrap(), product.clone());
