@@ -275,6 +275,8 @@ describe("the catalogue page", { timeout: 600_000 }, () => {
         const { page } = tab;
         await visit(tab);
         await assertFits(page, `catalogue at ${width}`);
+        const cut = await page.evaluate(() => [...document.querySelectorAll(".card .rating > :not(.seen-by-readers), .card .price > *, .card .badge")].filter((part) => part.getBoundingClientRect().right > part.closest(".card").getBoundingClientRect().right).map((part) => part.textContent));
+        assert.deepEqual(cut, [], `cut off at ${width}`);
         await picture(page, `catalogue-phone-${width}-${scheme}`);
         assert.equal(await page.locator("#min_price").isVisible(), false, "the products come first");
         await page.getByText("Filters", { exact: true }).click();
