@@ -68,6 +68,22 @@ describe("the catalogue page", { timeout: 600_000 }, () => {
     const shifts = await tab.page.evaluate(() => globalThis.shifts);
     console.log(`layout shift of /: ${shifts.toFixed(4)}`);
     assert.ok(shifts < 0.05, `layout shift ${shifts}`);
+    // What is put in the place of something else is no shift to the browser: cards are as large
+    // as what stood there before.
+    let release;
+    const held = new Promise((resolve) => (release = resolve));
+    await tab.page.route("**/products?*", async (route) => {
+      await held;
+      await route.continue();
+    });
+    await tab.page.goto(service.url);
+    const boxes = () => tab.page.locator("#grid .card").evaluateAll((all) => all.slice(0, 8).map((one) => Object.values(one.getBoundingClientRect().toJSON()).map(Math.round)));
+    await tab.page.locator("#categories input").nth(1).waitFor();
+    const before = await boxes();
+    await picture(tab.page, "catalogue-waiting");
+    release();
+    await ready(tab.page);
+    assert.deepEqual(await boxes(), before, "cards have other places than their outlines");
     await tab.close();
   });
 
