@@ -403,6 +403,10 @@ function filter(shown) {
 function openNamed() {
   const named = byId(decodeURIComponent(location.hash.slice(1)));
   if (named?.matches("details.operation")) {
+    if (named.hidden) {
+      byId("filter").value = "";
+      byId("filter").dispatchEvent(new Event("input"));
+    }
     named.open = true;
     named.scrollIntoView();
     named.querySelector("summary").focus({ preventScroll: true });

@@ -185,6 +185,21 @@ impl Tour {
         }
     }
 
+    async fn what_there_is_not(&mut self) {
+        let app = &self.office.app;
+        let asked = [("not-found", "/nothing"), ("method-not-allowed", "/logout")];
+        for (word, path) in asked {
+            let answer = Answer::of(app.get(path).await).await;
+            if app.is_through_host() {
+                // The host's own.
+                continue;
+            }
+            assert_eq!(answer.problem(), word);
+            let response = &self.document.0["components"]["responses"][word];
+            assert_eq!(self.document.faults_by(response, &answer), Vec::<String>::new(), "{word}");
+        }
+    }
+
     async fn every_document(&mut self) {
         for operation in ["Home", "Health", "Ready", "Docs", "Dashboard", "OpenApi", "Stats"] {
             self.got(operation, "", 200, "").await;
@@ -457,6 +472,7 @@ async fn every_answer_is_as_the_document_says() {
     folder.import(&store, &folder.file("p.csv", many(ROWS))).await.unwrap();
     drop(store);
     let mut tour = Tour::begin(folder).await;
+    tour.what_there_is_not().await;
     tour.every_document().await;
     tour.every_common_fault().await;
     tour.the_catalogue().await;

@@ -117,7 +117,11 @@ impl Document {
         let Some(response) = responses.get(answer.status.to_string()) else {
             return vec![format!("the status {} is not told of", answer.status)];
         };
-        let response = self.resolved(response);
+        self.faults_by(self.resolved(response), answer)
+    }
+
+    /// What is not as this response says.
+    pub fn faults_by(&self, response: &Value, answer: &Answer) -> Vec<String> {
         let mut faults = self.faults_of_headers(&response["headers"], answer);
         faults.extend(self.faults_of_body(response["content"].as_object(), answer));
         faults

@@ -15,6 +15,8 @@ use serde_json::{Map, Value, json};
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 /// What an example says is no schema, whatever its fields are called.
 const EXAMPLES: [&str; 5] = ["example", "examples", "enum", "const", "default"];
+/// Problems of no operation: what there is at no path, or not by this method.
+const NOWHERE: [&str; 2] = ["not-found", "method-not-allowed"];
 /// The component that every operation and every answer has.
 const OF_ALL: &str = "X-Request-Id";
 
@@ -44,8 +46,10 @@ impl Parts {
                 }
             }
         }
-        for (_, response) in entries(&mut document["components"]["responses"]) {
-            write_response(response);
+        let responses = &mut document["components"]["responses"];
+        entries(responses).for_each(|(_, response)| write_response(response));
+        for (status, names) in self.by_status(Some(&json!(NOWHERE))) {
+            responses[names[0]] = self.problem(status, &names, "/nowhere", &components);
         }
         for (_, schema) in entries(&mut document["components"]["schemas"]) {
             write_schema(schema);
