@@ -166,6 +166,17 @@ describe("the catalogue page", { timeout: 600_000 }, () => {
     await page.goBack();
     await isAt(2);
     assert.deepEqual(await titles(page), second);
+    // Who is impatient skips nothing and repeats nothing.
+    await page.goto(`${service.url}/?sort=price`);
+    await ready(page);
+    await page.evaluate(() => {
+      for (let i = 0; i < 3; i += 1) document.getElementById("next").click();
+    });
+    await isAt(2);
+    assert.deepEqual(await titles(page), second);
+    await page.getByRole("button", { name: "Previous" }).click();
+    await isAt(1);
+    assert.deepEqual(await titles(page), first);
     await tab.close();
 
     const other = await openTab(service);
@@ -332,8 +343,16 @@ describe("the catalogue page", { timeout: 600_000 }, () => {
     await assertClean(tab, service, { hosts: HOSTS, faults: [...GONE, /status of 503/] });
     await page.unroute("**/products?*");
     await page.route("**/products?*", (route) => route.abort());
+    await page.route("**/category/count", (route) => route.abort());
     await page.reload();
     await page.getByRole("heading", { name: "The catalogue cannot be reached" }).waitFor();
+    await page.locator("#categories", { hasText: "Not to be had now." }).waitFor();
+    await page.unroute("**/products?*");
+    await page.unroute("**/category/count");
+    // One button for both.
+    await page.locator("#empty").getByRole("button", { name: "Try again" }).click();
+    await page.getByRole("radio", { name: /Kids' Electronics/ }).waitFor();
+    await until(() => cards(page).count(), (count) => count === 24, "products and categories");
     await tab.close();
   });
 
