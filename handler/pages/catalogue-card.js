@@ -65,7 +65,7 @@ function rating({ stars, reviews }) {
 }
 
 function starRow(stars) {
-  const row = s("svg", { class: "stars", viewBox: "0 0 104 20", "aria-hidden": "true" });
+  const row = s("svg", { class: "stars", viewBox: "0 0 104 20", preserveAspectRatio: "xMinYMid slice", "aria-hidden": "true" });
   for (let i = 0; i < 5; i += 1) {
     const share = Math.min(1, Math.max(0, stars - i));
     const at = `translate(${i * 21} 0)`;

@@ -18,7 +18,10 @@ const names = new Map();
 function go(next, nextTrail = []) {
   query = next;
   trail = nextTrail;
-  history.pushState({ trail }, "", addressOf(query));
+  const address = addressOf(query);
+  // The same once more is no place to come back to.
+  const isSame = address === location.pathname + location.search;
+  history[isSame ? "replaceState" : "pushState"]({ trail }, "", address);
   show();
   load({ isMove: true });
 }
@@ -110,6 +113,9 @@ async function load({ isMove }) {
 function wait(isMove) {
   const grid = $("grid");
   grid.setAttribute("aria-busy", "true");
+  // Until it is known where this page goes on: the cursor in hand is another page's.
+  nextCursor = null;
+  $("next").disabled = true;
   if (grid.children.length === 0 || !isMove) {
     $("empty").hidden = true;
     grid.replaceChildren(...Array.from({ length: 12 }, bones));

@@ -2,7 +2,12 @@
 // Charts as plain drawings: time goes to the right, the newest at the edge. What they show can be
 // read as a table as well.
 
-const SPAN_MS = 300_000;
+/** How far back a chart reaches: the shortest that holds all there is, in milliseconds. */
+const SPANS = [
+  { ms: 60_000, words: "the last minute", marks: ["1 min ago", "30 s"] },
+  { ms: 120_000, words: "the last two minutes", marks: ["2 min ago", "1 min"] },
+  { ms: 300_000, words: "the last five minutes", marks: ["5 min ago", "2½ min"] },
+];
 const LEFT = 42;
 const BOTTOM = 20;
 const TOP = 8;
@@ -20,6 +25,7 @@ class Chart {
   #table = h("table");
   #details = h("details", {}, h("summary", {}, "As a table"), h("div", { class: "wide", role: "region", tabindex: "0" }, this.#table));
   #lines = [];
+  #span = SPANS[0];
 
   constructor({ title, names, format, highest, stacked = false, about = "" }) {
     Object.assign(this, { title, names, format, highest, stacked });
@@ -31,11 +37,16 @@ class Chart {
 
   /** Shows lines of `{at, value}`, one for each name. */
   show(lines) {
-    this.#lines = lines;
+    const end = lines[0].at(-1)?.at ?? 0;
+    const oldest = end - SPANS.at(-1).ms;
+    // While nobody looked, time went on.
+    this.#lines = lines.map((line) => line.filter(({ at }) => at >= oldest));
+    const age = end - (this.#lines[0][0]?.at ?? end);
+    this.#span = SPANS.find(({ ms }) => age <= ms) ?? SPANS.at(-1);
     const last = lines.map((line) => line.at(-1)?.value ?? null);
     this.#legend.replaceChildren(...this.names.map((name, i) => h("li", {}, h("i", { class: KINDS[i] }), h("span", {}, `${name} `, h("b", {}, last[i] === null ? "–" : this.format(last[i]))))));
     const words = this.names.map((name, i) => `${name} ${last[i] === null ? "unknown" : this.format(last[i])}`);
-    this.#drawn.setAttribute("aria-label", `${this.title} over the last five minutes. Now: ${words.join(", ")}.`);
+    this.#drawn.setAttribute("aria-label", `${this.title} over ${this.#span.words}. Now: ${words.join(", ")}.`);
     this.#draw();
     this.#tabulate();
   }
@@ -47,7 +58,7 @@ class Chart {
     const top = this.stacked ? 1 : ceiling(Math.max(this.highest, ...values));
     const end = this.#lines[0].at(-1)?.at ?? Date.now();
     const place = {
-      x: (at) => LEFT + (width - LEFT) * (1 - (end - at) / SPAN_MS),
+      x: (at) => LEFT + (width - LEFT) * (1 - (end - at) / this.#span.ms),
       y: (value) => TOP + (height - TOP - BOTTOM) * (1 - value / top),
     };
     this.#drawn.setAttribute("viewBox", `0 0 ${width} ${height}`);
@@ -59,7 +70,8 @@ class Chart {
       s("line", { class: "rule", x1: LEFT, x2: width, y1: y(value), y2: y(value) }),
       s("text", { x: LEFT - 6, y: y(value) + 4, "text-anchor": "end" }, this.format(value)),
     ]);
-    const times = [[LEFT, "start", "5 min ago"], [LEFT + (width - LEFT) / 2, "middle", "2½ min"], [width, "end", "now"]];
+    const [beginning, middle] = this.#span.marks;
+    const times = [[LEFT, "start", beginning], [LEFT + (width - LEFT) / 2, "middle", middle], [width, "end", "now"]];
     return [...marks.flat(), ...times.map(([x, anchor, text]) => s("text", { x, y: height - 4, "text-anchor": anchor }, text))];
   }
 

@@ -6,12 +6,14 @@
 const STEPS_KEPT = 150;
 /** What instances tell of themselves comes every five seconds: rates are of a little more. */
 const RATE_OVER_S = 6;
+/** What an instance says of itself may be so old. */
+const WORD_AGE_MAX_S = 15;
 /** What a route's quantiles are of. */
 const QUANTILES_OVER_S = 60;
 const LAYERS = ["hits", "shared_hits", "misses"];
 
 /** How much more each number of `now` is than in `before`, however deep; a number that was not
- *  there before counts whole. Null if one is less: that is another life of the instance. */
+ *  there before counts whole. Null if one is less. */
 function grown(now, before) {
   if (typeof now === "number") {
     const more = now - (typeof before === "number" ? before : 0);
@@ -50,24 +52,25 @@ function named(counts = {}) {
   return { cache: counts.cache ?? {}, streams: counts.streams ?? {}, imports: counts.imports ?? {}, auth: counts.auth ?? {}, requests, store };
 }
 
-/** The looks so far. */
+/** The looks so far. Any instance may answer one: it tells of itself as it is, and of the others
+ *  what they have said last. So the word of an instance may be older than the one before. */
 class Series {
-  #last = null;
+  /** The newest word of each instance. */
+  #words = new Map();
+  #lastAt = null;
   /** A look each: `{at, seconds, counts, figures}`. Counts are of what happened since the look
    *  before, kept for as long as they are asked for; figures are null where nothing is known. */
   steps = [];
 
   /** Takes a look at `at`, in milliseconds. `isGap`: nobody has looked for long. */
   take(stats, at, isGap = false) {
-    const now = new Map((stats.instances ?? []).map((instance) => [instance.id, named(instance.counts)]));
-    const last = this.#last;
-    this.#last = { at, now };
-    const isFirst = !last || isGap;
-    const step = { at, seconds: isFirst ? 0 : Math.max(0.001, (at - last.at) / 1000), counts: isFirst ? null : named(), figures: null };
-    for (const [id, mine] of isFirst ? [] : now) {
-      // One that was not seen before may be old: what it did is not of this step.
-      const more = last.now.has(id) ? grown(mine, last.now.get(id)) : null;
-      if (more) step.counts = summed(step.counts, more);
+    const isFirst = this.#lastAt === null || isGap;
+    this.#forgetOld(at);
+    const step = { at, seconds: isFirst ? 0 : Math.max(0.001, (at - this.#lastAt) / 1000), counts: isFirst ? null : named(), figures: null };
+    this.#lastAt = at;
+    for (const instance of stats.instances ?? []) {
+      const more = this.#hear(instance, at);
+      if (more && step.counts) step.counts = summed(step.counts, more);
     }
     this.steps.push(step);
     if (this.steps.length > STEPS_KEPT) this.steps.shift();
@@ -76,6 +79,24 @@ class Series {
       if (at - old.at > (QUANTILES_OVER_S + RATE_OVER_S) * 1000) old.counts = null;
     }
     return step;
+  }
+
+  /** What an instance did since it was heard of before; null if that is not known. */
+  #hear({ id, uptime_seconds: uptime = 0, counts }, at) {
+    const word = { at, uptime, counts: named(counts) };
+    const before = this.#words.get(id);
+    // One that was not there before may be old: what it did is not of this step. Nor is it if it
+    // began anew.
+    const isNew = !before || uptime < before.uptime - WORD_AGE_MAX_S;
+    const more = isNew ? null : grown(word.counts, before.counts);
+    if (isNew || more) this.#words.set(id, word);
+    return more;
+  }
+
+  #forgetOld(at) {
+    for (const [id, word] of this.#words) {
+      if (at - word.at > WORD_AGE_MAX_S * 1000) this.#words.delete(id);
+    }
   }
 
   /** What happened in the last seconds, without what lies before a gap. */

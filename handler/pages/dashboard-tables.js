@@ -23,9 +23,10 @@ function fillTiles(stats, series) {
   $("tiles").replaceChildren(...tiles.map(([label, value, beside, isBad]) => h("li", { class: isBad ? "tile bad" : "tile" }, h("p", { class: "label" }, label), h("p", { class: "value" }, value), h("p", { class: "beside" }, beside))));
 }
 
-/** Breakers that are not closed. */
+/** Breakers that are not closed, the worst first. */
 function breakersOf(instances) {
-  return instances.flatMap(({ breakers = {} }) => Object.entries(breakers).filter(([, state]) => state && state !== "closed").map(([part, state]) => ({ part: part.replace("_", " "), state })));
+  const worst = (a, b) => (b.state === "open") - (a.state === "open");
+  return instances.flatMap(({ breakers = {} }) => Object.entries(breakers).filter(([, state]) => state && state !== "closed").map(([part, state]) => ({ part: part.replace("_", " "), state }))).sort(worst);
 }
 
 function fillRoutes(stats, series) {

@@ -5,7 +5,7 @@ import { assert, assertAccessible, assertClean, assertFits, closeBrowser, openTa
 
 const MARKUP = "<img src=x onerror=\"window.hit=1\"><script>window.hit=1</script><b>Bold</b> lamp";
 const AWKWARD = [
-  { asin: "A-MARKUP", title: MARKUP, productURL: "https://shop.example/dp/A-MARKUP?a=<script>window.hit=1</script>" },
+  { asin: "A-MARKUP", title: MARKUP, productURL: "https://shop.example/dp/A-MARKUP?a=%3Cscript%3E&b='x'" },
   { asin: "A-RTL", title: "מנורת שולחן LED עם מטען אלחוטי (שחור)" },
   { asin: "A-ARABIC", title: "مصباح مكتب LED قابل للتعديل 12 واط" },
   { asin: "A-EMOJI", title: "🪔 Lantern 👩🏽‍🔬 for scientists 🇮🇱 🏳️‍🌈 set of 2" },
@@ -68,6 +68,22 @@ describe("the catalogue page", { timeout: 600_000 }, () => {
     const shifts = await tab.page.evaluate(() => globalThis.shifts);
     console.log(`layout shift of /: ${shifts.toFixed(4)}`);
     assert.ok(shifts < 0.05, `layout shift ${shifts}`);
+    // What is put in the place of something else is no shift to the browser: cards are as large
+    // as what stood there before.
+    let release;
+    const held = new Promise((resolve) => (release = resolve));
+    await tab.page.route("**/products?*", async (route) => {
+      await held;
+      await route.continue();
+    });
+    await tab.page.goto(service.url);
+    const boxes = () => tab.page.locator("#grid .card").evaluateAll((all) => all.slice(0, 8).map((one) => Object.values(one.getBoundingClientRect().toJSON()).map(Math.round)));
+    await tab.page.locator("#categories input").nth(1).waitFor();
+    const before = await boxes();
+    await picture(tab.page, "catalogue-waiting");
+    release();
+    await ready(tab.page);
+    assert.deepEqual(await boxes(), before, "cards have other places than their outlines");
     await tab.close();
   });
 
@@ -150,6 +166,17 @@ describe("the catalogue page", { timeout: 600_000 }, () => {
     await page.goBack();
     await isAt(2);
     assert.deepEqual(await titles(page), second);
+    // Who is impatient skips nothing and repeats nothing.
+    await page.goto(`${service.url}/?sort=price`);
+    await ready(page);
+    await page.evaluate(() => {
+      for (let i = 0; i < 3; i += 1) document.getElementById("next").click();
+    });
+    await isAt(2);
+    assert.deepEqual(await titles(page), second);
+    await page.getByRole("button", { name: "Previous" }).click();
+    await isAt(1);
+    assert.deepEqual(await titles(page), first);
     await tab.close();
 
     const other = await openTab(service);
@@ -275,6 +302,8 @@ describe("the catalogue page", { timeout: 600_000 }, () => {
         const { page } = tab;
         await visit(tab);
         await assertFits(page, `catalogue at ${width}`);
+        const cut = await page.evaluate(() => [...document.querySelectorAll(".card .rating > :not(.seen-by-readers), .card .price > *, .card .badge")].filter((part) => part.getBoundingClientRect().right > part.closest(".card").getBoundingClientRect().right).map((part) => part.textContent));
+        assert.deepEqual(cut, [], `cut off at ${width}`);
         await picture(page, `catalogue-phone-${width}-${scheme}`);
         assert.equal(await page.locator("#min_price").isVisible(), false, "the products come first");
         await page.getByText("Filters", { exact: true }).click();
@@ -314,8 +343,16 @@ describe("the catalogue page", { timeout: 600_000 }, () => {
     await assertClean(tab, service, { hosts: HOSTS, faults: [...GONE, /status of 503/] });
     await page.unroute("**/products?*");
     await page.route("**/products?*", (route) => route.abort());
+    await page.route("**/category/count", (route) => route.abort());
     await page.reload();
     await page.getByRole("heading", { name: "The catalogue cannot be reached" }).waitFor();
+    await page.locator("#categories", { hasText: "Not to be had now." }).waitFor();
+    await page.unroute("**/products?*");
+    await page.unroute("**/category/count");
+    // One button for both.
+    await page.locator("#empty").getByRole("button", { name: "Try again" }).click();
+    await page.getByRole("radio", { name: /Kids' Electronics/ }).waitFor();
+    await until(() => cards(page).count(), (count) => count === 24, "products and categories");
     await tab.close();
   });
 
@@ -363,6 +400,22 @@ describe("the catalogue page", { timeout: 600_000 }, () => {
     assert.equal(asked, 5, "it does not go on for ever by itself");
     await page.locator("#empty").getByRole("button", { name: "Look further" }).click();
     await until(() => titles(page), (found) => found[0] === "The one that matches", "the match");
+    await tab.close();
+  });
+
+  // The service keeps no such address; the page trusts nobody all the same.
+  test("an address that is code or no address leads nowhere", async () => {
+    const tab = await openTab(service);
+    const { page } = tab;
+    const addresses = ["javascript:window.hit=1", "JaVaScRiPt:window.hit=1", " javascript:window.hit=1", "data:text/html,<script>window.hit=1</script>", "//other.example/x", "/login", "nonsense", ""];
+    const body = addresses.map((address, i) => ({ asin: `X-${i}`, title: `Trap ${i}`, productURL: address, imgUrl: address, category_id: 1, price: null }));
+    await page.route("**/products?*", (route) => route.fulfill({ json: body }));
+    await page.goto(service.url);
+    await until(() => cards(page).count(), (count) => count === addresses.length, "the traps");
+    assert.equal(await page.locator("#grid a, #grid img").count(), 0);
+    await page.locator(".name-of").first().click();
+    assert.equal(await page.evaluate(() => globalThis.hit), undefined);
+    await assertClean(tab, service);
     await tab.close();
   });
 

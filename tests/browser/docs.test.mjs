@@ -21,6 +21,7 @@ describe("the page of the API document", { timeout: 600_000 }, () => {
         const tab = await openTab(service, { scheme, width });
         await tab.page.goto(`${service.url}/docs`);
         await tab.page.waitForLoadState("networkidle");
+        for (const path of ["/products/{asin}", "/login/refresh", "/imports/{id}/rejects"]) await tab.page.getByText(path).first().waitFor({ state: "attached" });
         if (width !== 320) await assertAccessible(tab.page, `docs at ${width}, ${scheme}`);
         await assertFits(tab.page, `docs at ${width}`);
         await assertClean(tab, service);

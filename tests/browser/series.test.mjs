@@ -8,7 +8,7 @@ const source = await readFile(new URL("../../handler/pages/dashboard-series.js",
 const { Series, quantile, grown } = new Function(`${source}; return { Series, quantile, grown };`)();
 
 const BOUNDS = [100, 200, 400];
-const stats = (...instances) => ({ latency_bounds_us: BOUNDS, instances: instances.map(([id, good, hits = 0, failed = 0]) => ({ id, counts: { cache: { hits, misses: good }, requests: [{ route: "/products", method: "GET", answers: { "2xx": good, "5xx": failed }, latency: [0, good, 0, failed] }] } })) });
+const stats = (...instances) => ({ latency_bounds_us: BOUNDS, instances: instances.map(([id, good, hits = 0, failed = 0, uptime = 1000]) => ({ id, uptime_seconds: uptime, counts: { cache: { hits, misses: good }, requests: [{ route: "/products", method: "GET", answers: { "2xx": good, "5xx": failed }, latency: [0, good, 0, failed] }] } })) });
 
 test("a quantile lies within its bucket in proportion", () => {
   assert.equal(quantile(0.5, [0, 0, 0, 0], BOUNDS), null);
@@ -33,10 +33,25 @@ test("rates are of all instances, and neither a new one nor one that starts agai
   series.take(stats(["a", 1020], ["b", 520, 0, 4]), 2000);
   assert.deepEqual([series.steps[1].figures.rate, series.steps[1].figures.failures], [22, 2]);
   // A third comes with a long history, the second is another process.
-  series.take(stats(["a", 1040], ["b", 3], ["c", 9999]), 4000);
+  series.take(stats(["a", 1040], ["b", 3, 0, 0, 1], ["c", 9999]), 4000);
   assert.equal(series.steps[2].figures.rate, (44 + 20) / 4);
-  series.take(stats(["a", 1040], ["b", 13], ["c", 9999]), 6000);
+  series.take(stats(["a", 1040], ["b", 13, 0, 0, 3], ["c", 9999]), 6000);
   assert.equal(series.steps[3].figures.rate, (44 + 20 + 10) / 6);
+});
+
+test("whichever instance answers, nothing is counted twice", () => {
+  const series = new Series();
+  // Each does 10 a second, and tells the other what it was 3 s ago.
+  for (let at = 0; at <= 60; at += 2) {
+    const isOfA = at % 4 === 0;
+    const now = 1000 + at * 10;
+    const told = now - 30;
+    series.take(stats(["a", isOfA ? now : told, 0, 0, 100 + at - (isOfA ? 0 : 3)], ["b", isOfA ? told : now, 0, 0, 100 + at - (isOfA ? 3 : 0)]), at * 1000);
+  }
+  const rates = series.over((f) => f.rate).slice(5).map(({ value }) => value);
+  const mean = rates.reduce((sum, rate) => sum + rate, 0) / rates.length;
+  assert.ok(Math.abs(mean - 20) < 1, `${mean} a second of 20`);
+  assert.ok(rates.every((rate) => rate > 10 && rate < 30), String(rates));
 });
 
 test("over a gap nothing is known", () => {
@@ -48,6 +63,14 @@ test("over a gap nothing is known", () => {
   series.take(stats(["a", 90_020]), 602_000);
   assert.equal(series.steps[3].figures.rate, 10, "what lies before the gap does not count");
   assert.deepEqual(series.over((f) => f.rate).map(({ value }) => value), [null, 5, null, 10]);
+});
+
+test("an instance that was away for long is a new one", () => {
+  const series = new Series();
+  series.take(stats(["a", 0], ["b", 0]), 0);
+  for (let at = 2; at <= 30; at += 2) series.take(stats(["a", at * 10]), at * 1000);
+  series.take(stats(["a", 320], ["b", 50_000]), 32_000);
+  assert.equal(series.steps.at(-1).figures.rate, 10);
 });
 
 test("what is kept has a bound", () => {
