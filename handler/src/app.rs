@@ -213,6 +213,11 @@ impl Server {
         Ok(Self { app, parts, maintenance, listener })
     }
 
+    /// The parts that its requests work with.
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
     /// Where it listens.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()

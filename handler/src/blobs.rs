@@ -26,10 +26,13 @@ use futures_util::TryStreamExt as _;
 use percent_encoding::percent_decode_str;
 use reqwest::redirect::Policy;
 use secrecy::ExposeSecret as _;
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use crate::credentials::Credentials;
 use crate::secrets::Secrets;
 use crate::settings::{SAS, Settings, Storage};
+use crate::telemetry::span;
 use place::BlobPlace;
 use trials::tried;
 
@@ -221,7 +224,33 @@ impl Blob {
     async fn read(&self, etag: &str, range: Range<u64>) -> Result<VecDeque<Bytes>, BlobError> {
         let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
         let Some(whole) = std::num::NonZero::new(length) else { return Ok(VecDeque::new()) };
-        let (pieces, read): (VecDeque<Bytes>, usize) = tried(|| async {
+        let span = span::part!(
+            "blob",
+            otel.kind = "client",
+            otel.name = "blob range",
+            rpc.system.name = "azure_blob",
+            bytes = length,
+            attempt = Empty,
+        );
+        let got = self.read_whole(etag, &range, whole).instrument(span.clone()).await;
+        span::ended(&span, got.is_ok());
+        let (pieces, read) = got?;
+        if read > length {
+            return Err(BlobError::Odd("more than the range that was asked for".to_owned()));
+        }
+        Ok(pieces)
+    }
+
+    /// The pieces of a range, and how many bytes they have together: more than was asked for, if
+    /// the server knows no ranges.
+    async fn read_whole(
+        &self,
+        etag: &str,
+        range: &Range<u64>,
+        whole: std::num::NonZero<usize>,
+    ) -> Result<(VecDeque<Bytes>, usize), BlobError> {
+        let length = whole.get();
+        tried(|| async {
             let options = BlobClientDownloadOptions {
                 if_match: Some(Etag::from(format!("\"{etag}\""))),
                 range: Some(range.clone().into()),
@@ -243,11 +272,7 @@ impl Blob {
             }
             Ok((pieces, read))
         })
-        .await?;
-        if read > length {
-            return Err(BlobError::Odd("more than the range that was asked for".to_owned()));
-        }
-        Ok(pieces)
+        .await
     }
 }
 

@@ -32,9 +32,12 @@ use futures_util::FutureExt as _;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use crate::question::Question;
 use crate::store::StoreError;
+use crate::telemetry::span;
 use answer::Answer;
 use asking::Asked;
 use breaker::BreakerState;
@@ -95,6 +98,17 @@ pub enum Outcome {
     /// By an answer that is older than it should be, since the store is away: so many seconds
     /// since it was last known to be right.
     Stale(u64),
+}
+
+impl Outcome {
+    /// The word that traces use.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Miss => "miss",
+            Self::Stale(_) => "stale",
+        }
+    }
 }
 
 /// DESIGN 4.10: without a reader for so long nobody polls; the next one asks first.
@@ -196,7 +210,13 @@ impl Cache {
     /// The answer to a question: one that is kept and counts, else a loaded one.
     pub async fn answer(self: &Arc<Self>, question: &Question) -> Result<Reply, Arc<StoreError>> {
         self.arrival();
-        self.answer_quietly(question).await
+        let span = span::part!("cache", otel.name = question.kind(), cache.outcome = Empty,);
+        let reply = self.answer_quietly(question).instrument(span.clone()).await;
+        if let Ok(reply) = &reply {
+            span.record("cache.outcome", reply.outcome.word());
+        }
+        span::ended(&span, reply.is_ok());
+        reply
     }
 
     /// The same for somebody who only looks after us: nothing is kept awake for them.

@@ -72,11 +72,21 @@ pub fn run(cli: Cli) -> ExitCode {
     };
     // Commands print their own results: only what goes wrong is logged beside them.
     let default_filter = if matches!(command, Command::Serve) { "info" } else { "warn" };
-    if let Err(e) = telemetry::start(told.log_filter(), default_filter) {
-        return refused(format!("RUST_LOG: {e}"));
-    }
+    // What a command at a terminal does, its person sees.
+    let place = match &command {
+        Command::Serve => told.telemetry(),
+        _ => Ok(None),
+    };
+    let place = match place {
+        Ok(place) => place,
+        Err(e) => return refused(e),
+    };
+    let export = match telemetry::start(told.log_filter(), default_filter, place.as_ref()) {
+        Ok(export) => export,
+        Err(e) => return refused(format!("RUST_LOG: {e}")),
+    };
     match command {
-        Command::Serve => on_runtime(serve::run(told)),
+        Command::Serve => on_runtime(serve::run(told, export)),
         Command::Import(arguments) => {
             on_runtime(with(told, async |settings| import::run(settings, arguments).await))
         }

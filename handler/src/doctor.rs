@@ -83,6 +83,7 @@ async fn look(told: &Told) -> Result<Option<Look>, BadSetting> {
 fn examine(settings: &Settings) -> Vec<Finding> {
     vec![
         Finding { part: "settings", result: Ok(describe(settings)) },
+        Finding { part: "telemetry", result: telemetry_arrives(settings) },
         Finding { part: "logging", result: logging(settings.log_filter.as_deref()) },
         Finding { part: "data folder", result: data_folder(&settings.data_dir) },
         Finding { part: "database", result: database(settings) },
@@ -140,6 +141,16 @@ fn logging(filter: Option<&str>) -> Result<String, String> {
     let filter = filter.unwrap_or("info");
     telemetry::check(filter).map_err(|e| format!("RUST_LOG: {e}"))?;
     Ok(format!("lines on stdout, filter {filter}"))
+}
+
+/// One event is sent, and must be said to have arrived.
+fn telemetry_arrives(settings: &Settings) -> Result<String, String> {
+    let Some(place) = &settings.telemetry else {
+        return Ok("none: lines on stdout, the dashboard".to_owned());
+    };
+    let host = place.endpoint.host_str().unwrap_or_default();
+    on_runtime(telemetry::prove(place))?.map_err(|e| format!("{host}: {e}"))?;
+    Ok(format!("Application Insights at {host} takes an event of `{}`", place.role))
 }
 
 fn accounts(settings: &Settings) -> Result<String, String> {

@@ -23,11 +23,11 @@ mod slow_head;
 pub(crate) mod stats;
 mod stream;
 mod system;
+mod visit;
 pub mod writes;
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Instant;
 
 use tracing::{Instrument as _, Span};
 use warp::Filter;
@@ -39,12 +39,13 @@ use warp::reply::Response;
 use crate::app::App;
 use crate::host::{Function, Functions};
 use crate::telemetry::requests::Led;
-use crate::telemetry::tallies::{Auth, add};
+use crate::telemetry::sampling::Traced;
 use auth::Peer;
 use body::Body;
 pub use problem::ApiError;
 use routes::{Endpoint, Found, Lookup};
 pub use stream::Streams;
+use visit::Visit;
 
 /// What the host calls an invocation; it adds it to all but its pings.
 const INVOCATION_ID: &str = "x-azure-functions-invocationid";
@@ -59,13 +60,22 @@ pub fn filter(app: &Arc<App>) -> BoxedFilter<(Response,)> {
         .and(warp::header::headers_cloned())
         .and(warp::ext::optional())
         .and(warp::ext::optional())
+        .and(warp::ext::optional())
         .and(warp::body::stream())
         .and(warp::any().map(move || Arc::clone(&app)))
         .then(
-            |method, path: FullPath, query: String, headers, peer, heads, body, app: Arc<App>| async move {
+            |method,
+             path: FullPath,
+             query: String,
+             headers,
+             peer,
+             heads,
+             traced,
+             body,
+             app: Arc<App>| async move {
                 let (path, query) = (path.as_str(), query.as_str());
                 let ask = Ask { method: &method, path, query, headers: &headers, peer };
-                ask.respond(&app, Body::new(body).by(heads)).await
+                ask.respond(&app, Body::new(body).by(heads), traced).await
             },
         )
         .boxed()
@@ -82,23 +92,21 @@ struct Ask<'a> {
 }
 
 impl Ask<'_> {
-    async fn respond(&self, app: &App, body: Body) -> Response {
-        let arrived = Instant::now();
+    async fn respond(&self, app: &App, body: Body, traced: Option<Traced>) -> Response {
         let to = self.led_to(app);
+        let visit = Visit::begin(self, to.led(), to.parameter(), traced);
         let answering = async {
             let answered = self.try_answer(app, &to, body).await;
             // Here, where its log line still names the invocation.
             answered.unwrap_or_else(|error| error.respond(Some(self.path)))
         };
+        let answering = answering.instrument(visit.span());
         let mut response = match self.invocation(app) {
             None => answering.await,
             Some(span) => answering.instrument(span).await,
         };
         respond::identify(&mut response, self.headers);
-        app.activity.requests.count(to.led(), response.status(), arrived.elapsed());
-        if let To::Route(Lookup::Found(Found { endpoint, .. })) = to {
-            count_attempt(&app.activity.auth, endpoint, response.status());
-        }
+        visit.end(app, self.headers, &response);
         response
     }
 
@@ -210,20 +218,13 @@ impl To<'_> {
             Self::Route(_) => Led::Nowhere,
         }
     }
-}
 
-/// Counts an attempt to sign up, to sign in or to refresh by what it was answered with.
-fn count_attempt(auth: &Auth, endpoint: Endpoint, status: StatusCode) {
-    if !matches!(endpoint, Endpoint::SignUp | Endpoint::Login | Endpoint::RefreshToken) {
-        return;
+    fn parameter(&self) -> &str {
+        match self {
+            Self::Route(Lookup::Found(found)) => found.parameter,
+            _ => "",
+        }
     }
-    let counter = match status.as_u16() {
-        ..400 => &auth.ok,
-        429 => &auth.limited,
-        400..500 => &auth.refused,
-        500.. => &auth.failed,
-    };
-    add(counter, 1);
 }
 
 /// The query string as it came; empty without one.

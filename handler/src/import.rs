@@ -21,11 +21,13 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::sleep;
+use tracing::{Instrument as _, Span};
 
 use crate::catalog::CategoryId;
 use crate::store::{
     Claim, Claimed, Counts, End, HowStarted, Lease, Reject, Run, RunState, Store, StoreError,
 };
+use crate::telemetry::span;
 use batches::{Batches, KnownCategories};
 use rejects::{Rejects, Unwritten};
 use source::{Source, SourceError, SourceState, StoredBytes};
@@ -215,13 +217,17 @@ impl Started {
         watcher: &Watcher<'_>,
     ) -> Result<Outcome, ImportError> {
         let Self { run, lease, source, state } = self;
+        let span = span::work!("import", "consumer", import.id = run.id.0, attempt = run.attempt);
         tracing::info!(
             import.id = run.id.0,
             attempt = run.attempt,
             source = run.source,
             "import begins"
         );
-        Work { store, rejects, lease, watcher }.carry_through(source, state, run).await
+        let work = Work { store, rejects, lease, watcher };
+        let outcome = work.carry_through(source, state, run).instrument(span.clone()).await;
+        span::ended(&span, outcome.is_ok());
+        outcome
     }
 }
 
@@ -335,7 +341,9 @@ impl Work<'_> {
         let places = Arc::new(Semaphore::new(store.batches_held()));
         let (send, mut batches) = mpsc::channel(store.batches_held());
         let runtime = Handle::current();
+        let here = Span::current();
         let reading = tokio::task::spawn_blocking(move || {
+            let _here = here.enter();
             let text = source.open(&state, begin, &counted).map_err(SourceError::into_stop)?;
             let mut all = if from.offset == 0 {
                 Batches::begin(text, categories)
@@ -368,7 +376,15 @@ impl Work<'_> {
                 }
                 next
             };
-            let (committed, next) = tokio::join!(self.store.commit_batch(&self.lease, batch), next);
+            let span = span::part!(
+                "import.batch",
+                import.id = run.id.0,
+                rows = batch.read,
+                rejected = batch.rejects.len(),
+            );
+            let commit = self.store.commit_batch(&self.lease, batch).instrument(span.clone());
+            let (committed, next) = tokio::join!(commit, next);
+            span::ended(&span, committed.is_ok());
             drop(place);
             waiting = next;
             let counts = committed.map_err(Stop::Store)?.counts;

@@ -46,6 +46,18 @@ impl Question {
         }
     }
 
+    /// What kind of question it is.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Page(_) => "page",
+            Self::Product(_) => "product",
+            Self::Categories => "categories",
+            Self::CategoryName(_) => "category name",
+            Self::CategoryCounts => "category counts",
+            Self::Rights(_) => "rights",
+        }
+    }
+
     /// The path by which a client asks it; `None` for what no client can ask.
     pub fn path(&self) -> Option<String> {
         Some(match self {

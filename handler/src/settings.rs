@@ -26,16 +26,18 @@
 //! | `REDIS_CONNECTION_STRING` | – | the cache that instances share: `rediss://:key@host:port`, or as Azure prints it (`host:6380,password=…,ssl=True`) |
 //! | `REDIS_HOST` + `REDIS_AUTHENTICATION=entra` | – | the same by TLS and the identity: `host:port` |
 //! | `CACHE_PREFIX` | the database's id | first part of every key in it |
+//! | `APPLICATIONINSIGHTS_CONNECTION_STRING` | – | where telemetry goes |
+//! | `OTEL_SERVICE_NAME` | `WEBSITE_SITE_NAME`, else `vitrine` | what the instances are called together there |
 //! | `RUST_LOG` | `info` | log filter |
 //!
-//! Telemetry is not built yet: a function app has its variables from the first, so the service
-//! says so and runs. When not under a host, `Values` of a `local.settings.json` in the current
+//! When not under a host, `Values` of a `local.settings.json` in the current
 //! folder serve as defaults.
 
 mod people;
 mod redis;
 mod sql;
 mod storage;
+mod telemetry;
 mod told;
 mod vault;
 
@@ -54,6 +56,7 @@ pub use people::People;
 pub use sql::{Sql, SqlLogin};
 pub(crate) use storage::SAS;
 pub use storage::Storage;
+pub use telemetry::Telemetry;
 pub use told::Told;
 pub use vault::Vault;
 
@@ -82,8 +85,8 @@ pub struct Settings {
     pub cache: Limits,
     /// Who may sign in, and how.
     pub people: People,
-    /// Whether telemetry is to be exported, which this version does not do.
-    pub asks_for_telemetry: bool,
+    /// Where telemetry goes; nowhere without it.
+    pub telemetry: Option<Telemetry>,
     /// The log filter, as `RUST_LOG` has it.
     pub log_filter: Option<String>,
     /// The secrets by name, and those that may be exchanged as they are now.
@@ -101,7 +104,9 @@ pub struct BadSetting {
 }
 
 /// The variables that are read.
-const OURS: [&str; 41] = [
+const OURS: [&str; 43] = [
+    "APPLICATIONINSIGHTS_CONNECTION_STRING",
+    "OTEL_SERVICE_NAME",
     "AZURE_CLIENT_ID",
     "IDENTITY_ENDPOINT",
     "KEY_VAULT_URL",
@@ -148,8 +153,6 @@ const OURS: [&str; 41] = [
 /// A paused database takes up to a minute to wake, one that is moved some more; the host tries
 /// an upload five times, one right after the other, and then puts it aside.
 const IMPORT_PATIENCE: Duration = Duration::from_mins(4);
-/// A function app has it from the first.
-const TELEMETRY: &str = "APPLICATIONINSIGHTS_CONNECTION_STRING";
 
 impl Settings {
     /// Reads the given variables; the first that is wrong is named.
@@ -185,7 +188,7 @@ impl Settings {
                 bytes: number("CACHE_LOCAL_BYTES", 67_108_864, 0..=1 << 40)?,
             },
             people: people::read(&given, port.is_some())?,
-            asks_for_telemetry: given(TELEMETRY).is_some(),
+            telemetry: telemetry::read(&given, production)?,
             log_filter: given("RUST_LOG").map(str::to_owned),
             secrets: Secrets::fixed(variables),
         };
@@ -420,11 +423,14 @@ mod tests {
         }
     }
 
-    /// A function app has it from the first, and shall not fail over it.
+    /// A function app has it from the first, in the form that Azure prints.
     #[test]
-    fn telemetry_is_asked_for_and_not_refused() {
-        let settings = read(&[("APPLICATIONINSIGHTS_CONNECTION_STRING", "x")]).unwrap();
-        assert!(settings.asks_for_telemetry && !read(&[]).unwrap().asks_for_telemetry);
+    fn telemetry_goes_where_it_is_said_and_nowhere_else() {
+        let place = "InstrumentationKey=00000000-0000-0000-0000-000000000001;";
+        let settings = read(&[("APPLICATIONINSIGHTS_CONNECTION_STRING", place)]).unwrap();
+        assert!(settings.telemetry.is_some() && read(&[]).unwrap().telemetry.is_none());
+        let malformed = read(&[("APPLICATIONINSIGHTS_CONNECTION_STRING", "x")]).unwrap_err();
+        assert_eq!(malformed.variable, "APPLICATIONINSIGHTS_CONNECTION_STRING");
     }
 
     #[test]

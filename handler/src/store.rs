@@ -145,6 +145,9 @@ pub trait Store: users::Users {
     /// Mends what an interrupted load has left undone, unless a load goes on.
     async fn repair(&self) -> Result<(), StoreError>;
 
+    /// What kind of database it is, as OpenTelemetry calls it.
+    fn system(&self) -> &'static str;
+
     /// Its connections; `None` where it has no pool.
     fn pool(&self) -> Option<PoolUse> {
         None

@@ -62,6 +62,7 @@ mod sqlserver_faults;
 mod stats;
 mod stopping;
 mod stream;
+mod telemetry;
 mod through_host;
 mod watched_folder;
 mod writes;

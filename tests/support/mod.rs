@@ -14,6 +14,7 @@ pub mod firebase_project;
 pub mod google;
 pub mod host;
 pub mod identity;
+pub mod ingestion;
 pub mod instances;
 pub mod office;
 pub mod openapi;

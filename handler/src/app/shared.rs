@@ -6,6 +6,7 @@ use crate::cache::Cache;
 use crate::cache::page::FORMAT;
 use crate::cache::redis::{self, Login, Patience, Prefix, RedisShared, Target};
 use crate::cache::shared::Shared;
+use crate::cache::shared::observed::Observed;
 use crate::credentials::{Credentials, CredentialsError};
 use crate::question::FromStore;
 use crate::secrets::login::KeptLogin;
@@ -24,7 +25,7 @@ pub fn cache_beside(
     });
     let shared = shared.map(Arc::new);
     let origin = Arc::new(FromStore(Arc::clone(store)));
-    let of_all = shared.clone().map(|shared| shared as Arc<dyn Shared>);
+    let of_all = shared.clone().map(|shared| Arc::new(Observed(shared)) as Arc<dyn Shared>);
     (Arc::new(Cache::beside(origin, settings.cache, of_all)), shared)
 }
 

@@ -6,6 +6,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use bytes::{Buf as _, Bytes};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
+use tracing::Instrument as _;
 
 use super::{Blob, BlobError};
 
@@ -67,7 +68,7 @@ impl BlobReader {
         self.next = range.end;
         let (blob, etag) = (self.blob.clone(), self.etag.clone());
         let fetch = async move { blob.read(&etag, range).await };
-        self.ahead.push_back(Fetch(self.runtime.spawn(fetch)));
+        self.ahead.push_back(Fetch(self.runtime.spawn(fetch.in_current_span())));
     }
 
     /// Waits for the next range.

@@ -22,7 +22,11 @@ where
         .with_max_delay(Duration::from_secs(4))
         .with_max_times(AGAIN)
         .with_jitter();
+    let mut number = 0_u32;
     let mut once = || {
+        number += 1;
+        // Of the range's span, if it has one.
+        tracing::Span::current().record("attempt", number);
         let asked = timeout(TRY, ask());
         async {
             match asked.await {

@@ -5,6 +5,8 @@
 //! What each method promises is checked by one suite for whatever implements it,
 //! `tests/it/contract_shared.rs`.
 
+pub mod observed;
+
 use std::time::Duration;
 
 use async_trait::async_trait;

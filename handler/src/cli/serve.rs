@@ -6,19 +6,26 @@ use super::Failure;
 use crate::app::{Server, StartError};
 use crate::settings::Told;
 use crate::store::sqlite::folder::DataFolder;
+use crate::telemetry::Export;
 
-pub(super) async fn run(told: Told) -> Result<(), Failure> {
+pub(super) async fn run(told: Told, export: Option<Export>) -> Result<(), Failure> {
+    let served = serve(&told, export.as_ref()).await;
+    if let Some(export) = export {
+        export.end().await;
+    }
+    served
+}
+
+async fn serve(told: &Told, export: Option<&Export>) -> Result<(), Failure> {
     raise_open_files();
-    let started = Server::start_told(&told).await.map_err(|e| match e {
+    let started = Server::start_told(told).await.map_err(|e| match e {
         StartError::Store(e) => e.into(),
         StartError::Secrets(e) => e.into(),
         other => Failure::new(other),
     })?;
     let Some((settings, server)) = started else { return Ok(()) };
-    if settings.asks_for_telemetry {
-        tracing::warn!(
-            "telemetry is not part of this version: nothing goes to Application Insights"
-        );
+    if let Some(export) = export {
+        export.measure(server.app());
     }
     let address = server.address().map_err(Failure::new)?;
     if settings.under_host {

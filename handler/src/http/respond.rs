@@ -138,6 +138,11 @@ pub(super) fn identify(response: &mut Response, asked: &HeaderMap) {
     response.headers_mut().insert(REQUEST_ID, id);
 }
 
+/// What a response calls its request.
+pub(super) fn request_id(response: &Response) -> Option<&str> {
+    response.headers().get(REQUEST_ID)?.to_str().ok()
+}
+
 fn new_request_id() -> HeaderValue {
     static PROCESS: LazyLock<String> = LazyLock::new(|| {
         let id = uuid::Uuid::new_v4().simple().to_string();

@@ -23,6 +23,7 @@ use super::auth::Peer;
 use super::catalogue;
 use super::slow_head::{HEAD_MAX, Heads, SlowHead};
 use crate::app::App;
+use crate::telemetry::sampling::SAMPLER;
 
 /// Connections at once. More wait in the system's queue. Each may hold a head and 10 kB more:
 /// DESIGN 8 has 192 MiB for all that happens at once.
@@ -70,12 +71,19 @@ pub async fn serve(listener: TcpListener, app: App, stop: impl Future<Output = (
     let filter = TowerToHyperService::new(warp::service(super::filter(&app)));
     let answer = move |request: Request<Incoming>, peer: SocketAddr, heads: &Heads| {
         heads.one_more(!request.body().is_end_stream());
-        if let Some(response) = catalogue::at_hand(&request, &app) {
+        // One that is traced goes the long way, and pays for it.
+        let traced = SAMPLER.request(request.headers());
+        if traced.is_none()
+            && let Some(response) = catalogue::at_hand(&request, &app)
+        {
             return Either::Left(ready(Ok(response)));
         }
         let mut request = with_path(request);
         request.extensions_mut().insert(Peer(peer));
         request.extensions_mut().insert(heads.clone());
+        if let Some(traced) = traced {
+            request.extensions_mut().insert(traced);
+        }
         // The server moves the future of each request: a large one would cost those who are
         // answered at once.
         Either::Right(Box::pin(heads.clone().answering(filter.call(request))))

@@ -11,11 +11,13 @@ use azure_core::http::{ClientOptions, HttpClient, RetryOptions, Transport};
 use azure_security_keyvault_secrets::{SecretClient, SecretClientOptions};
 use secrecy::SecretString;
 use serde::Deserialize;
+use tracing::Instrument as _;
 
 use super::names;
 use super::pass::VaultPass;
 use crate::credentials::{Credentials, innermost, one_line};
 use crate::settings;
+use crate::telemetry::span;
 
 /// What a vault says when it is asked for a secret.
 #[derive(Debug, Clone)]
@@ -69,13 +71,24 @@ impl Vault {
 
     /// Asks for the secret of this name.
     pub(super) async fn ask(&self, name: &str) -> Answer {
-        let asked = self.client.get_secret(&names::in_vault(name), None).await;
+        // Asked in the background, by the round.
+        let span = span::work!(
+            "vault",
+            "client",
+            otel.name = "vault secret",
+            rpc.system.name = "azure_key_vault",
+            secret = name,
+        );
+        let secret = names::in_vault(name);
+        let asked = self.client.get_secret(&secret, None).instrument(span.clone()).await;
         // A body that cannot be read is not quoted: it may hold what it is about.
-        match asked.map(azure_core::http::Response::into_model) {
+        let answer = match asked.map(azure_core::http::Response::into_model) {
             Ok(Ok(secret)) => found(secret.value),
             Ok(Err(_)) => Answer::Failed("its answer cannot be read".to_owned()),
             Err(e) => refused(&e),
-        }
+        };
+        span::ended(&span, !matches!(answer, Answer::Failed(_) | Answer::Closed(_)));
+        answer
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use secrecy::ExposeSecret as _;
 
-use super::{BadSetting, OURS, Settings, Vault, bad, local_values};
+use super::{BadSetting, OURS, Settings, Telemetry, Vault, bad, local_values};
 use crate::secrets::Values;
 use crate::secrets::names::NAMES;
 
@@ -73,6 +73,12 @@ impl Told {
     /// The vault that secrets are taken from, if there is one.
     pub fn vault(&self) -> Result<Option<Vault>, BadSetting> {
         super::vault::read(&|name| self.given(name), super::is_production(&|name| self.given(name)))
+    }
+
+    /// Where telemetry goes, which is begun with before any secret is known.
+    pub fn telemetry(&self) -> Result<Option<Telemetry>, BadSetting> {
+        let production = super::is_production(&|name| self.given(name));
+        super::telemetry::read(&|name| self.given(name), production)
     }
 
     /// Whether what needs no secret is right, and all of it where there is no vault.

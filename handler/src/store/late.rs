@@ -178,6 +178,10 @@ impl Store for LateStore {
         self.store()?.repair().await
     }
 
+    fn system(&self) -> &'static str {
+        self.store().map_or("other_sql", Store::system)
+    }
+
     fn pool(&self) -> Option<PoolUse> {
         self.store().ok()?.pool()
     }

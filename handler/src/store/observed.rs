@@ -9,6 +9,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use super::{
     Batch, Cancelled, Claim, Claimed, Committed, Edit, End, Lease, Once, Page, PoolUse, Read,
@@ -18,6 +20,7 @@ use crate::cache::versions::Versions;
 use crate::catalog::{Asin, Category, CategoryCount, PageQuery, Product};
 use crate::telemetry::activity::Activity;
 use crate::telemetry::calls::{Call, CallOutcome};
+use crate::telemetry::span;
 use crate::telemetry::tallies::add;
 
 /// Runs that were lost of late, so that each is counted once.
@@ -40,14 +43,31 @@ impl Observed {
     async fn call<T, E: Ended>(
         &self,
         call: Call,
-        _rows: impl FnOnce(&T) -> usize,
+        rows: impl FnOnce(&T) -> usize,
         calling: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
+        let span = span::part!(
+            "store",
+            otel.kind = "client",
+            otel.name = call.name(),
+            db.system.name = self.inner.system(),
+            db.operation.name = call.name(),
+            rows = Empty,
+            attempt = 1,
+            outcome = CallOutcome::Deadline.word(),
+        );
         let mut given_up = GivenUp { activity: &self.activity, call, is_armed: true };
-        let result = calling.await;
+        let result = calling.instrument(span.clone()).await;
         given_up.is_armed = false;
         let outcome = result.as_ref().err().map_or(CallOutcome::Ok, Ended::outcome);
         self.activity.calls.count(call, outcome);
+        span.record("outcome", outcome.word());
+        if let Ok(value) = &result
+            && !span.is_none()
+        {
+            span.record("rows", rows(value));
+        }
+        span::ended(&span, outcome == CallOutcome::Ok);
         result
     }
 
@@ -292,5 +312,9 @@ impl Store for Observed {
 
     fn pool(&self) -> Option<PoolUse> {
         self.inner.pool()
+    }
+
+    fn system(&self) -> &'static str {
+        self.inner.system()
     }
 }

@@ -320,6 +320,10 @@ impl Store for SqliteStore {
         self.repair_indexes().await
     }
 
+    fn system(&self) -> &'static str {
+        "sqlite"
+    }
+
     fn pool(&self) -> Option<PoolUse> {
         Some(self.readers.in_use())
     }

@@ -215,7 +215,9 @@ impl SqlServerStore {
             .with_jitter()
             .without_max_times()
             .build();
-        loop {
+        for number in 1_u32.. {
+            // Of the call's span, if it has one.
+            tracing::Span::current().record("attempt", number);
             let (error, may_be_repeated) = match timeout_at(deadline, attempt()).await {
                 Ok(Ok(done)) => return Ok(done),
                 Ok(Err(Stop::Refused(e))) => return Err(e),
@@ -240,6 +242,7 @@ impl SqlServerStore {
             tracing::debug!("tried again in {pause:?}: {error}");
             sleep(pause).await;
         }
+        unreachable!("tries until it returns")
     }
 }
 
@@ -431,6 +434,10 @@ impl Store for SqlServerStore {
     async fn repair(&self) -> Result<(), StoreError> {
         // Indexes are never left out here: there is nothing to mend.
         Ok(())
+    }
+
+    fn system(&self) -> &'static str {
+        "microsoft.sql_server"
     }
 
     fn pool(&self) -> Option<PoolUse> {

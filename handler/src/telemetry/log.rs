@@ -1,33 +1,71 @@
-//! What the process says of itself: log lines on stdout.
+//! Log lines on stdout, and the export beside them.
 //!
 //! Stdout and not stderr: the Functions host reports every line on stderr as an error.
-//! Fields: `product.asin`, `category.id`, `import.id`, `request.id`, `invocation.id`.
 
 use std::io::{self, IsTerminal as _, Write};
 
-use tracing_subscriber::EnvFilter;
+use tracing::Metadata;
+use tracing_subscriber::filter::{FilterExt as _, filter_fn};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
+
+use super::export::{Export, Ways};
+use super::report::Report;
+use super::span::TARGET;
+use crate::settings::Telemetry;
 
 /// Whether a filter can be read; if not, what is wrong with it.
 pub fn check(filter: &str) -> Result<(), String> {
     EnvFilter::try_new(filter).map(drop).map_err(|e| e.to_string())
 }
 
-/// Starts logging with the filter of `RUST_LOG`, or else with `default`.
+/// Starts logging with the filter of `RUST_LOG`, or else with `default`, and the export if there
+/// is a place for it.
 ///
 /// A filter that cannot be read is an error naming what is wrong with it.
-pub fn start(filter: Option<&str>, default: &str) -> Result<(), String> {
+pub fn start(
+    filter: Option<&str>,
+    default: &str,
+    telemetry: Option<&Telemetry>,
+) -> Result<Option<Export>, String> {
     let filter = EnvFilter::try_new(filter.unwrap_or(default)).map_err(|e| e.to_string())?;
     let has_colours = io::stdout().is_terminal();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = tracing_subscriber::fmt::layer()
         .with_target(false)
         .with_ansi(has_colours)
         .with_writer(move || OneLine { out: io::stdout().lock(), has_colours })
-        .try_init()
-        .map_err(|e| e.to_string())?;
+        // The spans that are exported would stand before every line.
+        .with_filter(filter.and(filter_fn(|metadata| !is_exported_span(metadata))));
+    let registry = tracing_subscriber::registry().with(lines);
+    let (begun, export) = match telemetry.map(Export::begin).transpose() {
+        Ok(Some((export, Ways { tracer, logger }))) => {
+            let spans = tracing_opentelemetry::layer()
+                .with_tracer(tracer)
+                .with_context_activation(false)
+                .with_location(false)
+                .with_target(false)
+                .with_threads(false)
+                .with_tracked_inactivity(false)
+                .with_filter(filter_fn(is_exported_span));
+            let report = Report::to(logger).with_filter(filter_fn(Report::takes));
+            (registry.with(spans).with(report).try_init(), Ok(Some(export)))
+        }
+        Ok(None) => (registry.try_init(), Ok(None)),
+        Err(e) => (registry.try_init(), Err(e)),
+    };
+    begun.map_err(|e| e.to_string())?;
     // A panic is told of by Rust on stderr; here it is a line like any other.
     std::panic::set_hook(Box::new(|panic| tracing::error!("a bug: {panic}")));
-    Ok(())
+    // Nothing is noticed of an export that cannot be had.
+    Ok(export.unwrap_or_else(|e| {
+        tracing::error!("no telemetry is exported: {e}");
+        None
+    }))
+}
+
+fn is_exported_span(metadata: &Metadata<'_>) -> bool {
+    metadata.is_span() && metadata.target() == TARGET
 }
 
 /// Writes each event as one line, whatever its texts hold: who reads the log goes by lines, and

@@ -7,9 +7,12 @@ use backon::{ExponentialBuilder, Retryable as _};
 use reqwest::header::RETRY_AFTER;
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, StatusCode};
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use super::config::Reach;
 use super::replies::Refusal;
+use crate::telemetry::span;
 
 /// Our longest answers, one account's, have a few hundred bytes; an identity token some kilobytes.
 const ANSWER_BYTES_MAX: usize = 64 * 1_024;
@@ -63,6 +66,23 @@ pub fn client(reach: &Reach) -> Result<Client, reqwest::Error> {
 
 /// Sends a question and reads its answer.
 pub async fn ask(question: RequestBuilder) -> Result<Answer, Failure> {
+    // Neither the address nor the question: both have secrets in them.
+    let span = span::part!(
+        "firebase",
+        otel.kind = "client",
+        otel.name = "Firebase",
+        rpc.system.name = "firebase",
+        http.response.status_code = Empty,
+    );
+    let answer = send(question).instrument(span.clone()).await;
+    if let Ok(answer) = &answer {
+        span.record("http.response.status_code", answer.status.as_u16());
+    }
+    span::ended(&span, answer.as_ref().is_ok_and(|answer| !answer.status.is_server_error()));
+    answer
+}
+
+async fn send(question: RequestBuilder) -> Result<Answer, Failure> {
     let mut response = question.send().await.map_err(lost)?;
     let retry_after =
         response.headers().get(RETRY_AFTER).and_then(|seconds| seconds.to_str().ok()?.parse().ok());
