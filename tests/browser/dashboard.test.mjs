@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { ADMINISTRATOR, assert, assertAccessible, assertClean, assertFits, closeBrowser, csvRow, HEADER, openTab, OTHER, picture, products, Service, until } from "./support.mjs";
 
 /** So many rows take long enough to be looked at on the way. */
-const IMPORT_ROWS = 300_000;
+const IMPORT_ROWS = 600_000;
 const REFUSED = [/Failed to load resource: the server responded with a status of (401|403|422)/];
 
-describe("the dashboard", { timeout: 600_000 }, () => {
+describe("the dashboard", { timeout: 900_000 }, () => {
   let service;
   before(async () => {
     service = await Service.start();
@@ -125,7 +125,7 @@ describe("the dashboard", { timeout: 600_000 }, () => {
     console.log(`import seen at ${values.join(", ")} %`);
     assert.ok(values.filter((value) => value > 0 && value < 100).length >= 2, `seen at ${values}`);
     assert.deepEqual(values, [...values].sort((a, b) => a - b), "it never goes back");
-    assert.match(await run.locator(".counts").innerText(), /300,000 read/);
+    assert.match(await run.locator(".counts").innerText(), /600,000 read/);
     await page.locator("#status", { hasText: "Import of many.csv: done." }).waitFor({ state: "attached" });
 
     const refused = page.locator(".run", { hasText: "<b>bad<b>.csv" });
@@ -140,6 +140,29 @@ describe("the dashboard", { timeout: 600_000 }, () => {
     await assertAccessible(page, "refused rows");
     await page.keyboard.press("Escape");
     await until(() => page.evaluate(() => document.activeElement.textContent), (at) => at === "Refused rows", "focus goes back");
+    await assertClean(tab, service, { faults: REFUSED });
+    await tab.close();
+  });
+
+  /** No instance counts it: what moves is seen in the list alone. */
+  test("an import by the command line is followed as well", async () => {
+    const tab = await opened();
+    const { page } = tab;
+    const importing = service.command("import", join(service.folder, "generated", "amazon_categories.csv"), join(service.folder, "data", "blobs", "imports", "many.csv"), "--again");
+    const run = page.locator(".run.loading");
+    await until(async () => {
+      await page.getByRole("button", { name: "Look again" }).click();
+      return run.count();
+    }, (many) => many === 1, "the run");
+    const seen = new Set();
+    await until(async () => {
+      const bars = await run.getByRole("progressbar").evaluateAll((all) => all.map((bar) => bar.getAttribute("aria-valuenow")));
+      for (const value of bars) seen.add(value);
+      return page.locator(".run.loading, .run.indexing").count();
+    }, (many) => many === 0, "its end");
+    console.log(`import by the command line seen at ${[...seen].join(", ")} %`);
+    assert.ok(seen.size >= 2, `seen at ${[...seen]}`);
+    await importing;
     await assertClean(tab, service, { faults: REFUSED });
     await tab.close();
   });

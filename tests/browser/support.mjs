@@ -19,7 +19,7 @@ export const HEADER = "asin,title,imgUrl,productURL,stars,reviews,price,listPric
 export const ADMINISTRATOR = { email: "ann@shop.example", password: "Secret1!" };
 export const OTHER = { email: "bob@shop.example", password: "Secret2!" };
 /** A bound for what has to come, on a busy machine. */
-export const SOON_MS = 30_000;
+export const SOON_MS = 60_000;
 
 // --- The service.
 
