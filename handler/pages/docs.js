@@ -248,13 +248,13 @@ async function answerTo({ url, options }) {
     response = await fetch(url, options);
     body = await beginning(response);
   } catch (error) {
-    return [curl(url, options), el("p", { class: "bad" }, `No answer: ${error.message}`)];
+    return [shellCommand(url, options), el("p", { class: "bad" }, `No answer: ${error.message}`)];
   }
   const ms = (performance.now() - began).toFixed(1);
   const headers = [...response.headers].map(([name, value]) =>
     el("tr", {}, el("th", { scope: "row" }, name), el("td", {}, value)));
   return [
-    curl(url, options),
+    shellCommand(url, options),
     el("p", {}, el("span", { class: `status ${kindOf(response.status)}` }, `${response.status} ${response.statusText}`),
       ` in ${ms} ms, ${body.bytes} bytes${body.isCut ? ", cut off here" : ""}`),
     el("table", {}, el("tbody", {}, headers)),
@@ -310,7 +310,7 @@ function indented(text) {
 }
 
 /** The same request for a shell; the token stays out of it. */
-function curl(url, { method, headers, body }) {
+function shellCommand(url, { method, headers, body }) {
   const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
   const lines = Object.entries(headers).map(([name, value]) =>
     name === "Authorization" ? '-H "Authorization: Bearer $token"' : `-H ${quoted(`${name}: ${value}`)}`);

@@ -31,7 +31,7 @@ def summary(report, document):
 
 def count(recorder, counts):
     """Adds the answers of a scenario, by operation and by the status's first digit."""
-    for name, interaction in recorder["interactions"].items():
+    for name, interaction in recorder.get("interactions", {}).items():
         case, response = recorder["cases"][name]["value"], interaction["response"]
         if response is not None:
             label = f"{case['method'].upper()} {case['path']}"
