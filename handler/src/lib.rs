@@ -15,7 +15,6 @@
 //! - [`host`]: what the Functions host hands over besides HTTP.
 //! - [`identity`]: who somebody is, and what proves it.
 //! - [`app`]: every long-lived part, wired once; serving until the process is told to stop.
-//! - [`writes`]: products that are written, committed and published in one go.
 //! - [`maintenance`]: what has to be looked after now and then.
 //! - [`readiness`]: whether the parts can be reached.
 //! - [`settings`] and [`secrets`]: what the operator said, and a vault keeps; [`credentials`]:
