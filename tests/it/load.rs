@@ -1,18 +1,24 @@
 //! `scripts/load`: what it draws is what it has measured, and it leaves others alone.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::support::host::folder::repository;
 use crate::support::process::{binary, stderr, stdout};
+use crate::support::routes::filled;
 
 fn load(folder: &Path, arguments: &[&str]) -> Output {
+    loading(folder, arguments).output().expect("python3 is needed")
+}
+
+fn loading(folder: &Path, arguments: &[&str]) -> Command {
     let script = repository().join("scripts/load");
     let mut command = Command::new("python3");
     command.arg(script).args(arguments).current_dir(folder).env("VITRINE_HANDLER", binary());
-    command.output().expect("python3 is needed")
+    command
 }
 
 /// The text of an attribute.
@@ -116,4 +122,20 @@ fn others_are_left_alone_and_limits_are_kept() {
         assert!(!run.status.success() && stderr(&run).contains(reason), "{}", stderr(&run));
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing was measured");
+}
+
+/// A server that goes away in the middle.
+#[tokio::test]
+async fn wrong_answers_make_it_fail_and_are_told_of() {
+    let (folder, serving) = filled().await;
+    let mut command = loading(folder.dir.path(), &[&serving.url, "--seconds", "8", "--rate", "20"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // It has begun by then, and not ended.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    drop(serving);
+    let ended = child.wait_with_output().unwrap();
+    assert!(!ended.status.success());
+    let said = stdout(&ended);
+    assert!(said.contains("WRONG: ") && said.contains("no answer"), "{said}{}", stderr(&ended));
+    assert!(folder.dir.path().join("load.svg").exists(), "what was seen is drawn all the same");
 }
