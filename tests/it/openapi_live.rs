@@ -532,6 +532,9 @@ async fn every_answer_is_as_the_document_says() {
     println!("{} of {} answers seen", seen.len(), told.len());
 }
 
+/// An operation and an answer of it, and where the document says something else of it, and what.
+type Change<'a> = (&'a str, &'a Answer, String, Value);
+
 /// A document that is wrong in one word is caught by the answers that are right.
 #[tokio::test]
 async fn a_document_that_is_wrong_is_found_out() {
@@ -553,7 +556,6 @@ async fn a_document_that_is_wrong_is_found_out() {
     let fields = format!("{answers}/200/content/application~1json/schema/properties");
     let listed = "/paths/~1products/get/responses";
     let types = format!("{listed}/400/content/application~1problem+json/schema/properties");
-    type Change<'a> = (&'a str, &'a Answer, String, Value);
     let changes: [Change<'_>; 9] = [
         ("Health", &health, answers.to_owned(), json!({ "201": {} })),
         ("Health", &health, format!("{fields}/version"), json!({ "type": "integer" })),

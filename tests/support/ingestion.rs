@@ -16,7 +16,7 @@ use super::process::Serving;
 
 pub const KEY: &str = "00000000-0000-0000-0000-00000000abcd";
 /// Longer than anything waits for a batch, on a machine under load.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What becomes of what is posted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -87,9 +87,11 @@ fn rows_of(endpoint: Endpoint) -> Vec<Row> {
         Endpoint::Health => vec![row(Fresh, "/health", &[])],
         Endpoint::Ready => vec![row(Fresh, "/health/ready", &[])],
         // Asked in `pages`.
-        Endpoint::Dashboard | Endpoint::Docs | Endpoint::OpenApi => vec![],
+        Endpoint::Dashboard
+        | Endpoint::Docs
+        | Endpoint::OpenApi
         // For those alone who may; asked in `people`, `writes` and `imports_over_http`.
-        Endpoint::CreateProduct
+        | Endpoint::CreateProduct
         | Endpoint::ReplaceProduct
         | Endpoint::UpdateProduct
         | Endpoint::DeleteProduct
