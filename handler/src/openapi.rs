@@ -1,7 +1,7 @@
 //! The OpenAPI 3.1 document of everything that a client may ask.
 //!
 //! It is written in `handler/openapi/`, a file a subject, in OpenAPI's own words and three of
-//! ours, see [`short`]: what stands in most operations would otherwise hide what is
+//! ours, see `openapi/short.rs`: what stands in most operations would otherwise hide what is
 //! particular to one.
 
 mod short;
