@@ -3,6 +3,7 @@
 
     package_zip.py pack FOLDER ZIP
     package_zip.py unpack ZIP FOLDER
+    package_zip.py functions ZIP        which ones are in there
 
 Names are sorted, times are the first that a zip knows, modes are 755 or 644, and the folders have
 no entries of their own: nothing in it tells of the machine or the hour. Unpacking keeps modes,
@@ -51,12 +52,20 @@ def unpack(source, folder):
                 unpacked.chmod(mode)
 
 
+def functions(source):
+    with zipfile.ZipFile(source) as package:
+        paths = [pathlib.PurePosixPath(name) for name in package.namelist()]
+    return sorted(p.parts[0] for p in paths if len(p.parts) == 2 and p.name == "function.json")
+
+
 def main():
     match sys.argv[1:]:
         case ["pack", folder, target]:
             pack(folder, target)
         case ["unpack", source, folder]:
             unpack(source, folder)
+        case ["functions", source]:
+            print(*functions(source), sep="\n")
         case _:
             sys.exit(__doc__)
 

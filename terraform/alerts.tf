@@ -70,13 +70,14 @@ locals {
         | where runs > 0
       KQL
     }
-    # Told by the host, since the handler is never asked again.
+    # Told by the host, since the handler is never asked again. By the whole sentence: each start
+    # of a host lists its options, and a MaxDequeueCount is among them.
     poison-messages = {
       severity = 2
       text     = "An upload was tried five times and put aside, into webjobs-blobtrigger-poison or imports-poison."
       query    = <<-KQL
         traces
-        | where message has "MaxDequeueCount" or message has "poison"
+        | where message startswith "Message has reached MaxDequeueCount"
       KQL
     }
   }

@@ -53,6 +53,8 @@ locals {
       FIREBASE_PROJECT_ID = var.firebase_project_id
       FIREBASE_API_KEY    = var.firebase_api_key
     } : {},
+    # Without Firebase the users are in the database, and the app wants to hear that this is meant.
+    var.firebase_project_id == null ? { VITRINE_EMBEDDED = "true" } : {},
     # Flex Consumption knows these from functionAppConfig and refuses them as settings.
     var.container ? {
       FUNCTIONS_EXTENSION_VERSION         = "~4"
@@ -73,7 +75,6 @@ locals {
       allowedOrigins     = distinct(concat(["https://portal.azure.com"], var.cors_origins))
       supportCredentials = false
     }
-    ftpsState              = "Disabled"
     http20Enabled          = true
     minTlsVersion          = "1.2"
     scmMinTlsVersion       = "1.2"
@@ -126,6 +127,8 @@ locals {
       acrUseManagedIdentityCreds = true
       acrUserManagedIdentityID   = azurerm_user_assigned_identity.app.client_id
       healthCheckPath            = "/health"
+      # Flex Consumption has no FTP, and refuses to be told so.
+      ftpsState = "Disabled"
       # At least one, so that a request never waits for an image.
       minimumElasticInstanceCount            = max(1, local.size.instances_ready)
       functionAppScaleLimit                  = min(local.size.instances_max, 20)

@@ -110,7 +110,7 @@ ALLOWED = {
         "network_rules.default_action": r"Allow|Deny",
     },
     "azurerm_storage_container": {
-        "container_access_type": r"blob|container|private",
+        "container_access_type": r"private",
     },
     "azurerm_storage_management_policy": {
         "rule.filters.blob_types": r"blockBlob|appendBlob",
@@ -127,6 +127,8 @@ _RESOURCE_ID = re.compile(
     r"|private_dns_zone|data_factory|service_plan|action_group|source_resource|target_resource"
     r"|log_analytics_workspace|linked_service|private_connection_resource)_id$"
 )
+# Roles are given on single resources, so the id goes on behind the group's.
+_WIDE = re.compile(r"(/subscriptions/[^/]+)?(/resourceGroups/[^/]+)?/?", re.IGNORECASE)
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SECRETS = re.compile(r"AccountKey=|SharedAccessKey|Password=|[?&]sig=|[?&]code=", re.IGNORECASE)
 
@@ -164,6 +166,18 @@ def _look_at(change, after, where, shapes, looked):
         _look_at_body(after, where, shapes, looked)
     else:
         _look_at_values(after, change["type"], where, looked)
+        _look_at_doors(after, change["type"], where, looked)
+
+
+def _look_at_doors(after, kind, where, looked):
+    """Whatever it is called: asserts know the resources that there are."""
+    if kind == "azurerm_mssql_firewall_rule":
+        if after.get("start_ip_address") != after.get("end_ip_address"):
+            looked.problems.append(f"{where}: lets in more than one address")
+    elif kind == "azurerm_role_assignment":
+        scope = after.get("scope")  # a first plan does not know it yet
+        if scope and _WIDE.fullmatch(scope):
+            looked.problems.append(f"{where}: a role on more than a resource, {scope}")
 
 
 def _look_at_body(after, where, shapes, looked):

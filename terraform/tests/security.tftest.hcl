@@ -135,10 +135,6 @@ run "public_network" {
     error_message = "app: TLS 1.2, the publishing site included"
   }
   assert {
-    condition     = azapi_resource.function_app.body.properties.siteConfig.ftpsState == "Disabled"
-    error_message = "app: no FTP"
-  }
-  assert {
     condition     = azapi_resource.function_app.body.properties.siteConfig.remoteDebuggingEnabled == false
     error_message = "app: no remote debugging"
   }
@@ -207,6 +203,10 @@ run "private_network" {
   assert {
     condition     = azapi_resource.function_app.body.properties.siteConfig.acrUseManagedIdentityCreds == true && azapi_resource.function_app.body.properties.siteConfig.acrUserManagedIdentityID == azurerm_user_assigned_identity.app.client_id
     error_message = "registry: the image is pulled by identity"
+  }
+  assert {
+    condition     = azapi_resource.function_app.body.properties.siteConfig.ftpsState == "Disabled"
+    error_message = "app: no FTP"
   }
   assert {
     condition     = azapi_resource.function_app.body.properties.vnetRouteAllEnabled == true && azapi_resource.function_app.body.properties.vnetImagePullEnabled == true

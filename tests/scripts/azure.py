@@ -89,6 +89,7 @@ def terraform(argv, state):
             print(json.dumps({name: {"value": value} for name, value in known.items()}))
         case ["state", "list"]:
             print("azurerm_mssql_database.catalogue" if state["applied"] else "")
+            print("azapi_resource.announce_to_function[0]" if state["event_grid"] else "")
         case ["state", "rm", _]:
             pass
         case ["destroy", *_]:

@@ -52,10 +52,16 @@ class Machine:
         self.vars = self.home / "shop.tfvars"
         self.vars.write_text('name = "shop"\n')
         self.zip = self.home / "vitrine.zip"
+        self.pack(sorted(path.name for path in (ROOT / "functions").iterdir()))
+
+    def pack(self, functions):
+        """A package with these functions."""
         info = zipfile.ZipInfo("handler")
         info.external_attr = (stat.S_IFREG | 0o755) << 16
         with zipfile.ZipFile(self.zip, "w") as package:
             package.writestr(info, HANDLER)
+            for name in functions:
+                package.writestr(f"{name}/function.json", "{}")
 
     def change(self, **state):
         self.state.write_text(json.dumps(self.now() | state))
@@ -240,10 +246,32 @@ class Deploy(unittest.TestCase):
         override.parent.mkdir(exist_ok=True)
         self.succeeds("--backend", backend, "--only", "check")
         self.assertIn('backend "azurerm"', override.read_text())
+        # A block within a block may not stand on its line.
+        self.assertRegex(override.read_text(), r'^terraform \{\n +backend "azurerm" \{\n')
         init = next(call for call in self.machine.calls() if "init" in call)
         self.assertIn(f"-backend-config={backend}", init)
         ignored = subprocess.run(["git", "-C", ROOT, "check-ignore", override], capture_output=True)
         self.assertEqual(ignored.returncode, 0)
+
+    def test_what_is_announced_stays_so_while_the_host_is_away(self):
+        self.succeeds()
+        self.machine.forget_calls()
+        self.machine.change(breaks={"functionapp function list": 1})
+        self.succeeds("--only", "apply")
+        self.assertTrue(self.machine.now()["event_grid"])
+        self.begin(breaks={"functionapp function list": 9})
+        self.machine.deploy("--only", "apply")
+        self.assertFalse(self.machine.now()["event_grid"])
+
+    def test_a_package_of_before_may_have_fewer_functions(self):
+        self.succeeds()
+        older = self.machine.home / "older"
+        for name in ("Health", "ImportBlob"):
+            (older / name).mkdir(parents=True)
+        self.machine.more = {"FUNCTIONS": str(older)}
+        self.refused("not every function is listed", "--only", "publish")
+        self.machine.pack(["Health", "ImportBlob"])
+        self.succeeds("--only", "publish")
 
     def test_one_step_alone(self):
         self.succeeds()

@@ -192,6 +192,12 @@ BREAKAGES = [
     _promise("function_app.tf", '"Disabled"', '"AllAllowed"', "app: no FTP"),
     _promise(
         "function_app.tf",
+        "    http20Enabled          = true",
+        "    http20Enabled          = true\n    alwaysOn = false",
+        "app: nothing that Flex Consumption refuses to be told",
+    ),
+    _promise(
+        "function_app.tf",
         "remoteDebuggingEnabled = false",
         "remoteDebuggingEnabled = true",
         "app: no remote debugging",

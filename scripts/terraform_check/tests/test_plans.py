@@ -28,6 +28,20 @@ class Plans(unittest.TestCase):
         self.assertIn("wants a resource's id", self.wrong("azurerm_x", {"server_id": "sql"})[0])
         self.assertIn("wants a UUID", self.wrong("azurerm_x", {"object_id": "ann"})[0])
 
+    def test_doors(self):
+        kind = "azurerm_mssql_firewall_rule"
+        one = {"start_ip_address": "203.0.113.7", "end_ip_address": "203.0.113.7"}
+        self.assertEqual(self.wrong(kind, one), [])
+        everybody = one | {"end_ip_address": "255.255.255.255"}
+        self.assertIn("more than one address", self.wrong(kind, everybody)[0])
+        kind, group = "azurerm_role_assignment", "/subscriptions/1/resourceGroups/2"
+        role = {"scope": f"{group}/providers/Microsoft.KeyVault/vaults/3"}
+        self.assertEqual(self.wrong(kind, role), [])
+        for scope in ("/", "/subscriptions/1", group):
+            self.assertIn("more than a resource", self.wrong(kind, {"scope": scope})[0])
+        kind = "azurerm_storage_container"
+        self.assertNotEqual(self.wrong(kind, {"container_access_type": "blob"}), [])
+
     def test_bodies(self):
         right = {"type": SITE, "name": "x", "body": {"properties": {"httpsOnly": True}}}
         wrong = right | {"body": {"properties": {"httpOnly": True}}}
