@@ -149,10 +149,6 @@ fn none<T>(_: &T) -> usize {
     0
 }
 
-fn found<T>(found: &Option<T>) -> usize {
-    usize::from(found.is_some())
-}
-
 #[async_trait]
 impl Store for Observed {
     async fn page(&self, query: &PageQuery) -> Result<Read<Option<Page>>, StoreError> {
@@ -165,7 +161,7 @@ impl Store for Observed {
     }
 
     async fn product(&self, asin: &Asin) -> Result<Option<Product>, StoreError> {
-        self.call(Call::Product, found, self.inner.product(asin)).await
+        self.call(Call::Product, |one| one.iter().count(), self.inner.product(asin)).await
     }
 
     async fn categories(&self) -> Result<Read<Vec<Category>>, StoreError> {
@@ -201,7 +197,7 @@ impl Store for Observed {
     }
 
     async fn run(&self, id: RunId) -> Result<Option<Run>, StoreError> {
-        self.call(Call::Run, found, self.inner.run(id)).await
+        self.call(Call::Run, |one| one.iter().count(), self.inner.run(id)).await
     }
 
     async fn runs(&self, before: Option<RunId>, limit: usize) -> Result<Vec<Run>, StoreError> {
@@ -287,7 +283,8 @@ impl Store for Observed {
     }
 
     async fn cancel_run(&self, id: RunId) -> Result<Option<Cancelled>, StoreError> {
-        let cancelled = self.call(Call::CancelRun, found, self.inner.cancel_run(id)).await;
+        let cancelled =
+            self.call(Call::CancelRun, |one| one.iter().count(), self.inner.cancel_run(id)).await;
         if let Ok(Some(Cancelled::Now(_))) = &cancelled {
             self.count_end(RunState::Cancelled);
         }

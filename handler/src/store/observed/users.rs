@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use super::{Observed, found, none};
+use super::{Observed, none};
 use crate::store::StoreError;
 use crate::store::users::{
     Changed, Exchanged, Ongoing, Rights, RightsChange, Session, TokenHash, User, Users,
@@ -41,15 +41,21 @@ impl Users for Observed {
     }
 
     async fn user(&self, id: Uuid) -> Result<Option<User>, StoreError> {
-        self.call(Call::User, found, self.inner.user(id)).await
+        self.call(Call::User, |one| one.iter().count(), self.inner.user(id)).await
     }
 
     async fn user_by_email(&self, email: &str) -> Result<Option<User>, StoreError> {
-        self.call(Call::UserByEmail, found, self.inner.user_by_email(email)).await
+        self.call(Call::UserByEmail, |one| one.iter().count(), self.inner.user_by_email(email))
+            .await
     }
 
     async fn user_by_account(&self, account: &str) -> Result<Option<User>, StoreError> {
-        self.call(Call::UserByAccount, found, self.inner.user_by_account(account)).await
+        self.call(
+            Call::UserByAccount,
+            |one| one.iter().count(),
+            self.inner.user_by_account(account),
+        )
+        .await
     }
 
     async fn users(&self, after: Option<Uuid>, limit: usize) -> Result<Vec<User>, StoreError> {
@@ -65,7 +71,7 @@ impl Users for Observed {
     }
 
     async fn session(&self, token: &TokenHash) -> Result<Option<Ongoing>, StoreError> {
-        self.call(Call::Session, found, self.inner.session(token)).await
+        self.call(Call::Session, |one| one.iter().count(), self.inner.session(token)).await
     }
 
     async fn exchange_session(
@@ -99,7 +105,7 @@ impl Users for Observed {
     }
 
     async fn password(&self, email: &str) -> Result<Option<(Uuid, String)>, StoreError> {
-        self.call(Call::Password, found, self.inner.password(email)).await
+        self.call(Call::Password, |one| one.iter().count(), self.inner.password(email)).await
     }
 
     async fn has_password(&self, user: Uuid) -> Result<bool, StoreError> {
