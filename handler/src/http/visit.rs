@@ -75,7 +75,7 @@ impl Visit {
 }
 
 fn parent(headers: &HeaderMap) -> Option<Parent> {
-    headers.get(TRACEPARENT).and_then(|value| Parent::read(value.as_bytes()))
+    headers.get(&TRACEPARENT).and_then(|value| Parent::read(value.as_bytes()))
 }
 
 /// What it is about. Never what a client wrote, but for what can be nothing else than a name.

@@ -1,9 +1,10 @@
 //! W3C trace context: what a caller, or the Functions host, says a request is a part of.
 
+use http::HeaderName;
 use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
 
-/// The header that it comes in.
-pub const TRACEPARENT: &str = "traceparent";
+/// The header that it comes in. Known beforehand: looked for in each request.
+pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// `00-` trace `-` span `-` flags.
 const LENGTH: usize = 55;
 
