@@ -42,13 +42,16 @@ async function look() {
   if (isLooking || !session.isOpen) return;
   isLooking = true;
   try {
-    const response = await session.ask("/stats");
-    show(await jsonOf(response));
-    well();
-    if (areImportsDue()) await lookAtImports();
+    const stats = await jsonOf(await session.ask("/stats"));
+    // Who has signed out meanwhile wants to see nothing more.
+    if (session.isOpen) {
+      show(stats);
+      well();
+      if (areImportsDue()) await lookAtImports();
+    }
   } catch (error) {
     if (error instanceof Ended) end(error);
-    else ill(error);
+    else if (session.isOpen) ill(error);
   } finally {
     isLooking = false;
   }
