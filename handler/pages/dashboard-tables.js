@@ -29,6 +29,9 @@ function breakersOf(instances) {
   return instances.flatMap(({ breakers = {} }) => Object.entries(breakers).filter(([, state]) => state && state !== "closed").map(([part, state]) => ({ part: part.replace("_", " "), state }))).sort(worst);
 }
 
+/** What is counted for requests that lead nowhere. */
+const NOWHERE = "other other";
+
 function fillRoutes(stats, series) {
   const bounds = stats.latency_bounds_us;
   const { seconds, counts } = series.recent(QUANTILES_OVER_S);
@@ -41,7 +44,7 @@ function fillRoutes(stats, series) {
     return h(
       "tr",
       {},
-      h("th", { scope: "row", class: "code" }, name),
+      h("th", { scope: "row", class: "code" }, name === NOWHERE ? "no such route" : name),
       h("td", {}, seconds ? perSecond(sumOf(recent.answers) / seconds) : "–"),
       h("td", {}, ms(p50)),
       h("td", {}, ms(p99)),
