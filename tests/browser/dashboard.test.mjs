@@ -240,7 +240,13 @@ describe("the dashboard", { timeout: 900_000 }, () => {
     await page.route("**/stats", (route) => route.fulfill({ contentType: "application/json", body: "<html>" }));
     await page.getByRole("button", { name: "Try now" }).click();
     await page.locator("#trouble-words", { hasText: "not what was expected" }).waitFor();
-    await assertClean(tab, service, { faults: [...REFUSED, /status of 500/] });
+    await page.unroute("**/stats");
+    // One of another shape.
+    await page.route("**/stats", (route) => route.fulfill({ contentType: "application/json", body: "null" }));
+    await page.getByRole("button", { name: "Try now" }).click();
+    await until(() => tab.seen.faults, (faults) => faults.some((fault) => /TypeError/.test(fault)), "the fault in the console");
+    assert.match(await page.locator("#trouble-words").textContent(), /not what was expected/);
+    await assertClean(tab, service, { faults: [...REFUSED, /status of 500/, /TypeError/] });
     await tab.close();
   });
 
