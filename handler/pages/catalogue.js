@@ -53,7 +53,7 @@ function show() {
   const set = chips();
   $("filter-count").textContent = set.filter(([name]) => name !== "q").length || "";
   $("chips").hidden = set.length === 0;
-  $("chips").replaceChildren(...set.map(([name, text]) => h("li", {}, chip(name, text))), ...(set.length > 1 ? [h("li", {}, h("button", { class: "chip all", type: "button", onclick: () => go({}) }, "Clear all"))] : []));
+  $("chips").replaceChildren(...set.map(([name, text]) => h("li", {}, chip(name, text))), ...(set.length > 1 ? [h("li", {}, h("button", { class: "chip all", type: "button", onclick: () => (go({}), atTitle()) }, "Clear all"))] : []));
 }
 
 function choose(radios, value) {
@@ -84,7 +84,7 @@ function chip(name, text) {
   const label = `${text}: remove`;
   const focusAgain = () => {
     go(changed(query, { [name]: "" }));
-    $("title").focus({ preventScroll: true });
+    atTitle();
   };
   return h("button", { class: "chip", type: "button", "aria-label": label, onclick: focusAgain }, h("bdi", {}, text), h("span", { "aria-hidden": "true" }, "×"));
 }
@@ -221,8 +221,13 @@ function panel(title, text, acts) {
   $("empty").hidden = false;
 }
 
+/** Where the keyboard is once the button that was pressed is gone. */
+function atTitle() {
+  $("title").focus({ preventScroll: true });
+}
+
 function act(text, does) {
-  return h("button", { class: "button", type: "button", onclick: does }, text);
+  return h("button", { class: "button", type: "button", onclick: () => (does(), atTitle()) }, text);
 }
 
 function again() {
@@ -232,7 +237,7 @@ function again() {
 
 function further() {
   go(changed(query, { cursor: nextCursor }), [...trail, query.cursor ?? ""]);
-  $("title").focus({ preventScroll: true });
+  atTitle();
 }
 
 // --- What a visitor does.
@@ -263,7 +268,7 @@ $("filter-form").addEventListener("change", ({ target }) => {
 $("next").addEventListener("click", further);
 $("previous").addEventListener("click", () => {
   go(changed(query, { cursor: trail.at(-1) ?? "" }), trail.slice(0, -1));
-  $("title").focus({ preventScroll: true });
+  atTitle();
 });
 
 function takePrices() {

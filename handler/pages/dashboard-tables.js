@@ -17,7 +17,7 @@ function fillTiles(stats, series) {
     ["Hit ratio", now?.layers ? percent(1 - now.layers[2]) : "–", now?.layers ? "now" : "nothing is looked up now"],
     ["Stale reads", WHOLE.format(stale), `of ${WHOLE.format(cache.audits ?? 0)} pages compared`, stale > 0],
     ["Breakers", broken.length === 0 ? "closed" : broken[0].state.replace("_", "-"), broken.length === 0 ? "every part is asked" : broken.map(({ part }) => part).join(", "), broken.length > 0],
-    ["Pool", room ? `${busy} of ${room}` : "–", room ? "connections in use" : "the store has none"],
+    ["Pool", room ? `${WHOLE.format(busy)} of ${WHOLE.format(room)}` : "–", room ? "connections in use" : "the store has none"],
     ["Instances", String(instances.length), [...new Set(instances.map(({ version }) => version).filter(Boolean))].join(", ")],
   ];
   $("tiles").replaceChildren(...tiles.map(([label, value, beside, isBad]) => h("li", { class: isBad ? "tile bad" : "tile" }, h("p", { class: "label" }, label), h("p", { class: "value" }, value), h("p", { class: "beside" }, beside))));
@@ -28,6 +28,9 @@ function breakersOf(instances) {
   const worst = (a, b) => (b.state === "open") - (a.state === "open");
   return instances.flatMap(({ breakers = {} }) => Object.entries(breakers).filter(([, state]) => state && state !== "closed").map(([part, state]) => ({ part: part.replace("_", " "), state }))).sort(worst);
 }
+
+/** What is counted for requests that lead nowhere. */
+const NOWHERE = "other other";
 
 function fillRoutes(stats, series) {
   const bounds = stats.latency_bounds_us;
@@ -41,7 +44,7 @@ function fillRoutes(stats, series) {
     return h(
       "tr",
       {},
-      h("th", { scope: "row", class: "code" }, name),
+      h("th", { scope: "row", class: "code" }, name === NOWHERE ? "no such route" : name),
       h("td", {}, seconds ? perSecond(sumOf(recent.answers) / seconds) : "–"),
       h("td", {}, ms(p50)),
       h("td", {}, ms(p99)),

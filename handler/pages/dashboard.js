@@ -15,7 +15,7 @@ const session = new Session();
 const series = new Series();
 const imports = new Imports(session, { onEnd: end, onChange: lookAtImports });
 const charts = [
-  [new Chart({ title: "Requests per second", names: ["all", "failed"], format: trimmed, highest: 10 }), (f) => f.rate, (f) => f.failures],
+  [new Chart({ title: "Requests per second", names: ["all", "failed"], format: (rate) => (rate >= 1e4 ? SHORT.format(rate) : trimmed(rate)), highest: 10 }), (f) => f.rate, (f) => f.failures],
   [new Chart({ title: "Latency", names: ["p50", "p99"], format: ms, highest: 1000 }), (f) => f.p50, (f) => f.p99],
   [new Chart({ title: "Answered from", names: ["this cache", "shared cache", "database"], format: percent, highest: 1, stacked: true, about: "Shares of what was looked up." }), ...[0, 1, 2].map((i) => (f) => f.layers?.[i] ?? null)],
   [new Chart({ title: "Rows imported per second", names: ["rows"], format: (rows) => SHORT.format(rows), highest: 100 }), (f) => f.rows],
@@ -42,13 +42,16 @@ async function look() {
   if (isLooking || !session.isOpen) return;
   isLooking = true;
   try {
-    const response = await session.ask("/stats");
-    show(await jsonOf(response));
-    well();
-    if (areImportsDue()) await lookAtImports();
+    const stats = await jsonOf(await session.ask("/stats"));
+    // Who has signed out meanwhile wants to see nothing more.
+    if (session.isOpen) {
+      show(stats);
+      well();
+      if (areImportsDue()) await lookAtImports();
+    }
   } catch (error) {
     if (error instanceof Ended) end(error);
-    else ill(error);
+    else if (session.isOpen) ill(told(error));
   } finally {
     isLooking = false;
   }
@@ -115,6 +118,13 @@ function well() {
   failures = 0;
   $("trouble").hidden = true;
   tellLive("", `live, ${CLOCK.format(lastLookAt)}`);
+}
+
+/** What a reader can do nothing about is for who mends the page. */
+function told(error) {
+  if (error instanceof Failed) return error;
+  console.error(error);
+  return new Failed("The answer is not what was expected.");
 }
 
 function ill(error) {

@@ -80,6 +80,30 @@ describe("the dashboard", { timeout: 900_000 }, () => {
     await tab.close();
   });
 
+  test("who signs out sees nothing more, whatever is still on its way", async () => {
+    for (const answer of [(route) => route.continue(), (route) => route.fulfill({ status: 500, body: "" })]) {
+      const tab = await opened();
+      const { page } = tab;
+      let letGo;
+      const held = new Promise((resolve) => (letGo = resolve));
+      await page.route("**/stats", async (route) => {
+        await held;
+        await answer(route);
+      });
+      await page.waitForRequest("**/stats");
+      await page.getByRole("button", { name: "Sign out" }).click();
+      await page.getByText("You are signed out.").first().waitFor();
+      const answered = page.waitForResponse("**/stats");
+      letGo();
+      await answered;
+      await page.waitForTimeout(300);
+      assert.equal(await page.locator("#figures").isVisible(), false);
+      assert.equal(await page.locator("#trouble").isVisible(), false);
+      assert.match(await page.locator("#live-words").textContent(), /^stopped/);
+      await tab.close();
+    }
+  });
+
   test("it is live while requests come in", async () => {
     const tab = await opened();
     const { page } = tab;
@@ -216,7 +240,13 @@ describe("the dashboard", { timeout: 900_000 }, () => {
     await page.route("**/stats", (route) => route.fulfill({ contentType: "application/json", body: "<html>" }));
     await page.getByRole("button", { name: "Try now" }).click();
     await page.locator("#trouble-words", { hasText: "not what was expected" }).waitFor();
-    await assertClean(tab, service, { faults: [...REFUSED, /status of 500/] });
+    await page.unroute("**/stats");
+    // One of another shape.
+    await page.route("**/stats", (route) => route.fulfill({ contentType: "application/json", body: "null" }));
+    await page.getByRole("button", { name: "Try now" }).click();
+    await until(() => tab.seen.faults, (faults) => faults.some((fault) => /TypeError/.test(fault)), "the fault in the console");
+    assert.match(await page.locator("#trouble-words").textContent(), /not what was expected/);
+    await assertClean(tab, service, { faults: [...REFUSED, /status of 500/, /TypeError/] });
     await tab.close();
   });
 
