@@ -30,6 +30,7 @@ pub mod sampling;
 pub mod span;
 pub mod tallies;
 pub mod weights;
+pub mod whole;
 
 pub use export::{Export, prove};
 pub use log::{check, start};

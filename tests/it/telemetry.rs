@@ -245,7 +245,7 @@ async fn a_request_that_fails_is_told_of_whoever_is_sampled() {
     let parent = format!("00-{TRACE}-{CALLER}-00");
     for round in 0..60 {
         let path = format!("/products/GONE-{round}");
-        // Its caller does not trace, so it is not traced.
+        // Whatever its caller traces.
         let asked = serving.ask(Method::GET, &path, &[("traceparent", &parent)]).await;
         assert_eq!(asked.status(), 503);
     }

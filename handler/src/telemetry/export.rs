@@ -9,7 +9,7 @@ use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_application_insights::Exporter;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::{SdkLogger, SdkLoggerProvider};
-use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider, SpanExporter as _};
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, SpanExporter as _};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -18,6 +18,7 @@ use super::ingestion::{Ingestion, Way};
 use super::metrics::Sent;
 use super::pump::{Pump, Queue};
 use super::weights::Weights;
+use super::whole::Marking;
 use crate::app::App;
 use crate::settings::Telemetry;
 
@@ -58,8 +59,7 @@ impl Export {
         exporter.set_resource(&resource);
         let (queue, waiting) = Queue::new();
         let tracers = SdkTracerProvider::builder()
-            // What must not be traced makes no span to begin with.
-            .with_sampler(Sampler::AlwaysOn)
+            .with_sampler(Marking)
             .with_span_processor(queue.clone())
             .with_resource(resource.clone())
             .build();

@@ -105,17 +105,16 @@ impl Sampler {
         self.is_on.load(Ordering::Relaxed)
     }
 
-    /// Whether a request is traced. One whose caller says that it is not traced there is not
-    /// traced here.
+    /// Whether a request is traced. A caller that does not trace its own part decides nothing:
+    /// Microsoft's own parts say so whatever they sample, and nobody shall hide requests.
     pub fn request(&self, headers: &HeaderMap) -> Option<Traced> {
         if !self.is_on() {
             return None;
         }
         let parent = headers.get(&TRACEPARENT).and_then(|value| Parent::read(value.as_bytes()));
         let bucket = match parent {
-            Some(Parent { is_sampled: false, .. }) => return None,
-            Some(_) => &self.asked,
-            None => &self.own,
+            Some(Parent { is_sampled: true, .. }) => &self.asked,
+            _ => &self.own,
         };
         bucket.take().then_some(Traced { parent })
     }
@@ -181,12 +180,18 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_who_does_not_trace_is_not_traced() {
+    fn a_caller_who_does_not_trace_is_one_among_others() {
         let sampler = Sampler::new();
         sampler.fill();
-        assert_eq!(sampler.request(&headers("00")), None);
-        let parent = sampler.request(&headers("01")).unwrap().parent.unwrap();
-        assert_eq!(parent.context().span_id().to_string(), "00f067aa0ba902b7");
+        let silent = headers("00");
+        let traced: Vec<_> = (0..100).filter_map(|_| sampler.request(&silent)).collect();
+        assert_eq!(traced.len(), OWN as usize);
+        assert_eq!(sampler.request(&HeaderMap::new()), None, "it has used up the same places");
+        for of in [traced[0], sampler.request(&headers("01")).unwrap()] {
+            let span_id = of.parent.unwrap().context().span_id();
+            assert_eq!(span_id.to_string(), "00f067aa0ba902b7");
+        }
+        sampler.fill();
         // What cannot be read is not there.
         assert_eq!(sampler.request(&headers("zz")), Some(Traced { parent: None }));
     }

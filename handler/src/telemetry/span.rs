@@ -106,8 +106,10 @@ pub fn request(led: Led, traced: Traced) -> Span {
 }
 
 fn name(led: Led) -> String {
-    let (route, method) = led.names();
-    format!("{method} {route}")
+    match (led, led.names()) {
+        (Led::Nowhere, (other, _)) => other.to_owned(),
+        (_, (route, method)) => format!("{method} {route}"),
+    }
 }
 
 /// Tells of a request that has ended, and was not traced.

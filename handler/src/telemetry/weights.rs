@@ -5,6 +5,7 @@ use opentelemetry::trace::SpanKind;
 use opentelemetry_sdk::trace::SpanData;
 
 use super::span::IS_ODD;
+use super::whole;
 
 /// What had happened by a moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -42,9 +43,7 @@ impl Weights {
         let is_request = |span: &SpanData| span.span_kind == SpanKind::Server;
         let (requests, others): (Vec<_>, Vec<_>) = batch.into_iter().partition(is_request);
         let (odd, usual): (Vec<_>, Vec<_>) = requests.into_iter().partition(is_odd);
-        // What the host asks for and works in the background is traced whole.
-        let is_part = |span: &SpanData| span.span_kind != SpanKind::Consumer;
-        let (parts, whole): (Vec<_>, Vec<_>) = others.into_iter().partition(is_part);
+        let (whole, parts): (Vec<_>, Vec<_>) = others.into_iter().partition(whole::is_whole);
         let mut odd_share = 1.0;
         if !odd.is_empty() {
             odd_share = share(odd.len(), seen.odd.saturating_sub(self.odd));
@@ -135,10 +134,15 @@ mod tests {
         let mut weights = Weights::default();
         let seen = Seen { requests: 1_000, odd: 0 };
         weights.weigh(vec![span(SpanKind::Server, false)], seen);
-        let batch = vec![span(SpanKind::Consumer, false), span(SpanKind::Client, false)];
+        let whole = |kind| SpanData { span_context: whole::context(), ..span(kind, false) };
+        let batch = vec![
+            whole(SpanKind::Consumer),
+            whole(SpanKind::Internal),
+            whole(SpanKind::Client),
+            span(SpanKind::Client, false),
+        ];
         let shares = weights.weigh(batch, seen);
-        let shares: Vec<_> =
-            shares.iter().map(|(share, of)| (*share, of[0].span_kind.clone())).collect();
-        assert_eq!(shares, [(0.001, SpanKind::Client), (1.0, SpanKind::Consumer)]);
+        let shares: Vec<_> = shares.iter().map(|(share, of)| (*share, of.len())).collect();
+        assert_eq!(shares, [(0.001, 1), (1.0, 3)]);
     }
 }
