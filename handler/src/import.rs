@@ -200,6 +200,7 @@ pub async fn begin(
         how: options.how,
         rejects_max: options.rejects_max,
     };
+    store.expect_batches();
     Ok(match store.claim_run(&claim).await? {
         Claimed::Ended(run) => Begun::Not(Outcome::DoneBefore(*run)),
         Claimed::HeldElsewhere(run) => Begun::Not(Outcome::HeldElsewhere(*run)),
@@ -332,6 +333,7 @@ impl Work<'_> {
             known: known.value.into_iter().map(|category| category.id).collect(),
             made: run.categories_made,
         };
+        self.store.expect_batches();
         let (from, bytes_total) = (run.checkpoint.clone(), state.size);
         let store = Arc::clone(self.store);
         let begin = batches::text_offset(&from);
@@ -366,16 +368,16 @@ impl Work<'_> {
             }
             source.is_unchanged(&state).map_err(SourceError::into_stop)
         });
-        let mut waiting = batches.recv().await;
+        let mut next_sent = async || {
+            let next = batches.recv().await;
+            if let Some((next, _)) = &next {
+                self.store.send_ahead(&self.lease, next).await;
+            }
+            next
+        };
+        let mut waiting = next_sent().await;
         while let Some((batch, place)) = waiting {
             // The next one is on its way while this one is applied.
-            let next = async {
-                let next = batches.recv().await;
-                if let Some((next, _)) = &next {
-                    self.store.send_ahead(&self.lease, next).await;
-                }
-                next
-            };
             let span = span::part!(
                 "import.batch",
                 import.id = run.id.0,
@@ -383,7 +385,7 @@ impl Work<'_> {
                 rejected = batch.rejects.len(),
             );
             let commit = self.store.commit_batch(&self.lease, batch).instrument(span.clone());
-            let (committed, next) = tokio::join!(commit, next);
+            let (committed, next) = tokio::join!(commit, next_sent());
             span::ended(&span, committed.is_ok());
             drop(place);
             waiting = next;

@@ -89,6 +89,11 @@ pub trait Store: users::Users {
         false
     }
 
+    /// Batches are to come: what takes a while before the first one may be begun with. A hint,
+    /// given once when a run is about to be claimed and once when its first batch is about to
+    /// be read.
+    fn expect_batches(&self) {}
+
     /// How many batches may be held at a time: the one that is applied, and those that are made
     /// or sent meanwhile, so at least two.
     fn batches_held(&self) -> usize {

@@ -17,9 +17,9 @@ use vitrine::maintenance::{Maintained, Maintenance};
 use vitrine::question::FromStore;
 use vitrine::settings::Settings;
 use vitrine::store::sqlserver::{Migrate, SqlServerStore};
-use vitrine::store::{Store, StoreError, WriteError};
+use vitrine::store::{HowStarted, Store, StoreError, WriteError};
 
-use crate::contract_store::product;
+use crate::contract_store::{claim, product};
 use crate::support::TestFolder;
 use crate::support::app::{LIMITS, TestApp};
 use crate::support::tds::{Answer, Cell, Greeting, Responder, Rows};
@@ -315,4 +315,47 @@ async fn the_timer_leaves_a_database_to_rest_that_nobody_asks() {
     assert!(!asks().await, "nobody has asked for five minutes");
     cache.publish(&Versions::default()).await;
     assert!(asks().await, "somebody has written");
+}
+
+/// An import makes two connections ready before it has read anything, holds no more of them
+/// however often it says that batches are to come, and gives them back when there are none.
+#[tokio::test]
+async fn an_import_makes_two_connections_ready_and_gives_them_back() {
+    let responder = Responder::start().await;
+    let store = store(&responder).await;
+    let expect = async || {
+        for _ in 0..3 {
+            store.expect_batches();
+        }
+        // What was rehearsed once on a connection is not rehearsed again.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        responder.met().iter().filter(|name| *name == "load.rehearse").count()
+    };
+    assert_eq!(expect().await, 2);
+    assert_eq!(responder.logins(), 2, "one of them was there already");
+    assert_eq!(questions_at_once(&store, &responder).await, 2, "of four the other two");
+    responder.answer("locks.take", [Answer::Error(50_000)]);
+    store.claim_run(&claim("a", "1", HowStarted::ByHand)).await.unwrap_err();
+    assert_eq!(questions_at_once(&store, &responder).await, 4, "nothing was claimed");
+
+    expect().await;
+    assert_eq!(questions_at_once(&store, &responder).await, 2);
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(61)).await;
+    tokio::time::resume();
+    assert_eq!(questions_at_once(&store, &responder).await, 4, "nobody came for them");
+}
+
+/// How many of four questions find a connection.
+async fn questions_at_once(store: &Arc<dyn Store>, responder: &Responder) -> usize {
+    responder.answer("store.page", [Answer::Silence]);
+    responder.met();
+    let ask = || {
+        let store = Arc::clone(store);
+        tokio::spawn(async move { store.page(&first_page()).await.map(|read| read.version) })
+    };
+    let asking = [ask(), ask(), ask(), ask()];
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    asking.iter().for_each(tokio::task::JoinHandle::abort);
+    responder.met().iter().filter(|name| *name == "store.page").count()
 }

@@ -114,6 +114,12 @@ impl Store for LateStore {
         self.store().is_ok_and(Store::pauses_when_idle)
     }
 
+    fn expect_batches(&self) {
+        if let Ok(store) = self.store() {
+            store.expect_batches();
+        }
+    }
+
     fn batches_held(&self) -> usize {
         self.store().map_or(2, Store::batches_held)
     }

@@ -14,6 +14,7 @@ mod locks;
 mod pace;
 mod pool;
 mod product_rows;
+mod ready;
 mod rejects;
 mod runs;
 mod schema;
@@ -44,6 +45,7 @@ use connect::Target;
 use faults::{Fault, store_error};
 use pace::Pace;
 use pool::Connections;
+use ready::Ready;
 pub use schema::SCHEMA;
 use stop::Stop;
 use turns::Turns;
@@ -113,7 +115,7 @@ pub enum Migrate {
 /// is missing is an error where this login is not to make it.
 pub async fn inspect(target: Target, migrate: Migrate) -> Result<String, StoreError> {
     use cells::Cells as _;
-    let connections = Connections::new(target, 1);
+    let connections = Arc::new(Connections::new(target, 1));
     let store = SqlServerStore {
         connections,
         clock: Clock::System,
@@ -121,6 +123,7 @@ pub async fn inspect(target: Target, migrate: Migrate) -> Result<String, StoreEr
         turns: Turns::default(),
         pace: Pace::default(),
         ahead: Ahead::default(),
+        ready: Arc::default(),
     };
     let found = read!(store, |session| schema::look(session).await)?;
     if migrate == Migrate::Never && found.is_none_or(|schema| schema < SCHEMA) {
@@ -144,12 +147,13 @@ pub async fn inspect(target: Target, migrate: Migrate) -> Result<String, StoreEr
 
 /// A catalogue on a server.
 pub struct SqlServerStore {
-    connections: Connections,
+    connections: Arc<Connections>,
     clock: Clock,
     has_search: bool,
     turns: Turns,
     pace: Pace,
     ahead: Ahead,
+    ready: Arc<Ready>,
 }
 
 impl SqlServerStore {
@@ -160,9 +164,15 @@ impl SqlServerStore {
         migrate: Migrate,
         clock: Clock,
     ) -> Result<Self, StoreError> {
-        let connections = Connections::new(target, connections_max);
-        let (turns, pace, ahead) = (Turns::default(), Pace::default(), Ahead::default());
-        let mut store = Self { connections, clock, has_search: false, turns, pace, ahead };
+        let mut store = Self {
+            connections: Arc::new(Connections::new(target, connections_max)),
+            clock,
+            has_search: false,
+            turns: Turns::default(),
+            pace: Pace::default(),
+            ahead: Ahead::default(),
+            ready: Arc::default(),
+        };
         store.prepare(migrate).await?;
         store.has_search = store.finds_words().await?;
         Ok(store)
@@ -191,6 +201,15 @@ impl SqlServerStore {
         use cells::Cells as _;
         let row = read!(self, |session| Ok(session.row(search::HAS_INDEX, &[]).await?))?;
         Ok(row.is_some_and(|row| row.truth(0).unwrap_or(false)))
+    }
+
+    /// The next batch's size follows what became of this one.
+    fn pace_by(&self, batch: &Batch, loaded: &Result<Committed, Stop<StoreError>>, took: Duration) {
+        match loaded {
+            Ok(_) => self.pace.took(batch.read, took),
+            Err(Stop::Sql(_) | Stop::Unsure(_)) => self.pace.was_lost(),
+            Err(_) => {}
+        }
     }
 
     /// The moment that a test has turned the clock to; `None` for the database's own.
@@ -315,7 +334,15 @@ impl Store for SqlServerStore {
 
     async fn claim_run(&self, claim: &Claim) -> Result<Claimed, StoreError> {
         let now = self.now();
-        transact!(self, |session| runs::claim(session, claim, now).await)
+        let claimed = transact!(self, |session| runs::claim(session, claim, now).await);
+        if !matches!(claimed, Ok(Claimed::Ours(..))) {
+            self.ready.clear();
+        }
+        claimed
+    }
+
+    fn expect_batches(&self) {
+        self.ready.add(&self.connections);
     }
 
     fn pauses_when_idle(&self) -> bool {
@@ -332,16 +359,11 @@ impl Store for SqlServerStore {
     }
 
     async fn send_ahead(&self, lease: &Lease, batch: &Batch) {
-        let Some(mut session) = self.connections.get_beside_others().await else { return };
-        let send = async {
-            load::rehearse(&mut session).await?;
-            let began = Instant::now();
-            load::stage(&mut session, batch).await?;
-            tiberius::Result::Ok(began.elapsed())
-        };
+        let Some(mut session) = self.ready.get(&self.connections).await else { return };
+        let began = Instant::now();
         // One that is given up is busy, and thrown away.
-        match timeout(AHEAD, send).await {
-            Ok(Ok(took)) => self.ahead.put(lease, batch, took, session),
+        match timeout(AHEAD, load::stage(&mut session, batch)).await {
+            Ok(Ok(())) => self.ahead.put(lease, batch, began.elapsed(), session),
             Ok(Err(e)) => tracing::debug!("a batch is sent again when its turn comes: {e}"),
             Err(late) => tracing::debug!("a batch is sent again when its turn comes: {late}"),
         }
@@ -352,24 +374,20 @@ impl Store for SqlServerStore {
         let committed = self
             .repeat(BATCH, || async {
                 let began = Instant::now();
-                let (mut session, ahead) = match self.ahead.take(lease, batch) {
-                    Some((session, took)) => (session, Some(took)),
-                    None => (self.connections.get().await?, None),
-                };
+                if let Some((mut session, took)) = self.ahead.take(lease, batch) {
+                    let applied = load::apply(&mut session, lease, batch, now).await;
+                    self.pace_by(batch, &applied, began.elapsed().max(took));
+                    if applied.is_ok() {
+                        self.ready.put(session);
+                    }
+                    return applied;
+                }
+                let mut session = self.connections.get().await?;
                 // What a connection takes for its first batch says nothing of the next ones.
                 let is_first = !session.has_applied;
-                let loaded = if ahead.is_some() {
-                    load::apply(&mut session, lease, batch, now).await
-                } else {
-                    load::load(&mut session, lease, batch, now).await
-                };
-                match &loaded {
-                    Ok(_) if !is_first => {
-                        let took = began.elapsed().max(ahead.unwrap_or_default());
-                        self.pace.took(batch.read, took);
-                    }
-                    Err(Stop::Sql(_) | Stop::Unsure(_)) => self.pace.was_lost(),
-                    _ => {}
+                let loaded = load::load(&mut session, lease, batch, now).await;
+                if !(is_first && loaded.is_ok()) {
+                    self.pace_by(batch, &loaded, began.elapsed());
                 }
                 loaded
             })
@@ -377,12 +395,14 @@ impl Store for SqlServerStore {
         if committed.is_err() {
             // The run is lost or rests: nobody asks for what was sent for it.
             self.ahead.forget(lease);
+            self.ready.clear();
         }
         committed
     }
 
     async fn finish_loading(&self, lease: &Lease) -> Result<(), StoreError> {
         let now = self.now();
+        self.ready.clear();
         transact!(self, |session| runs::begin_indexing(session, lease, now).await)
     }
 
@@ -394,6 +414,7 @@ impl Store for SqlServerStore {
     async fn end_run(&self, lease: &Lease, end: End) -> Result<Run, StoreError> {
         let now = self.now();
         self.ahead.forget(lease);
+        self.ready.clear();
         transact!(self, BATCH, |session| runs::end(session, lease, &end, now).await)
     }
 

@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use bb8::{ManageConnection, Pool, PooledConnection, RunError, State};
+use bb8::{ManageConnection, Pool, PooledConnection, QueueStrategy, RunError, State};
 use tiberius::error::Error;
 use tokio::sync::Notify;
 
@@ -68,6 +68,8 @@ impl Connections {
             .max_lifetime(Some(LIFE))
             .reaper_rate(Duration::from_secs(30))
             .connection_timeout(WAIT)
+            // Those used last have met most statements; the others come to rest.
+            .queue_strategy(QueueStrategy::Lifo)
             // A login that fails says so at once; who repeats it decides by the reason.
             .retry_connection(false)
             .build_unchecked(Manager { target, failures: Arc::clone(&failures) });
