@@ -299,6 +299,10 @@ impl Store for Observed {
         self.inner.pauses_when_idle()
     }
 
+    fn expect_batches(&self) {
+        self.inner.expect_batches();
+    }
+
     fn batches_held(&self) -> usize {
         self.inner.batches_held()
     }
