@@ -38,6 +38,7 @@ const CATALOGUE_SOURCES: Sources = Sources {
     html: include_str!("../../pages/catalogue.html"),
     styles: &[include_str!("../../pages/shared.css"), include_str!("../../pages/catalogue.css")],
     scripts: &[
+        include_str!("../../pages/theme.js"),
         include_str!("../../pages/shared.js"),
         include_str!("../../pages/catalogue-query.js"),
         include_str!("../../pages/catalogue-card.js"),
@@ -51,6 +52,7 @@ const DASHBOARD_SOURCES: Sources = Sources {
     html: include_str!("../../pages/dashboard.html"),
     styles: &[include_str!("../../pages/shared.css"), include_str!("../../pages/dashboard.css")],
     scripts: &[
+        include_str!("../../pages/theme.js"),
         include_str!("../../pages/shared.js"),
         include_str!("../../pages/dashboard-session.js"),
         include_str!("../../pages/dashboard-series.js"),
@@ -65,7 +67,7 @@ const DASHBOARD_SOURCES: Sources = Sources {
 const DOCS_SOURCES: Sources = Sources {
     html: include_str!("../../pages/docs.html"),
     styles: &[include_str!("../../pages/docs.css")],
-    scripts: &[include_str!("../../pages/docs.js")],
+    scripts: &[include_str!("../../pages/theme.js"), include_str!("../../pages/docs.js")],
     images: "data:",
     more: NO_MARKUP_FROM_TEXT,
 };
