@@ -243,7 +243,7 @@ pub(super) mod tests {
     #[test]
     fn every_wrong_field_is_named_at_once() {
         let json = r#"{"asin": "B 1", "title": " &nbsp; ", "imgUrl": "/x", "productURL": 1,
-            "stars": 5.01, "reviews": 1.0, "price": 1e2, "listPrice": "1.00",
+            "stars": 5.01, "reviews": 1.5, "price": 1e2, "listPrice": "1.00",
             "category_id": 0, "isBestSeller": 1, "boughtInLastMonth": -1, "colour": "red"}"#;
         let mut named = faults(json, None);
         named.sort();
