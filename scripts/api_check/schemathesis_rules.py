@@ -75,9 +75,9 @@ def mend_product(case, body):
     # The asin of the body is that of the path, or is left out.
     if "asin" in (case.path_parameters or {}) and "asin" in body:
         body["asin"] = case.path_parameters["asin"]
-    # A product has a category that there is.
-    if isinstance(body.get("category_id"), int):
-        body["category_id"] = CATEGORIES[body["category_id"] % len(CATEGORIES)]
+    # A product has a category that there is; 7.0 is a whole number, too.
+    if isinstance(body.get("category_id"), (int, float)):
+        body["category_id"] = CATEGORIES[int(body["category_id"]) % len(CATEGORIES)]
     for name in ("stars", "price", "listPrice"):
         if isinstance(body.get(name), (int, float)):
             # Binary fractions are no multiples of 0.01 where JSON numbers are.
