@@ -173,8 +173,11 @@ impl World {
         lock(&self.instances)[instance] = born;
     }
 
+    /// Lets go of the instances: each holds the world that holds it, and of a hundred thousand
+    /// worlds none would be given back.
     pub fn end(&self) {
-        for instance in lock(&self.instances).iter() {
+        let instances = std::mem::take(&mut *lock(&self.instances));
+        for instance in &instances {
             instance.background.iter().for_each(AbortHandle::abort);
         }
     }
