@@ -87,6 +87,13 @@ async fn next_envelope(stdout: &mut crate::support::host::log::Follower<String>)
     serde_json::from_str(request).unwrap()
 }
 
+/// The names of an object's members; their order is nobody's promise.
+fn names(object: &Value) -> Vec<&str> {
+    let mut names: Vec<_> = object.as_object().unwrap().keys().map(String::as_str).collect();
+    names.sort_unstable();
+    names
+}
+
 fn header<'a>(echo: &'a Value, name: &str) -> Vec<&'a str> {
     let headers = echo["headers"].as_array().unwrap();
     headers.iter().filter(|pair| pair[0] == name).map(|pair| pair[1].as_str().unwrap()).collect()

@@ -42,8 +42,8 @@ pub fn run(flaw: Flaw, seed: u64) -> Result<Tally, String> {
         let world = World::new(flaw, weather, instances, rng.fork());
         let result = Story { world: Arc::clone(&world), rng, instances, number: Arc::default() };
         let result = result.happens().await;
-        world.end();
-        result.map(|()| world.tally())
+        let tally = world.end();
+        result.map(|()| tally)
     })
 }
 
@@ -185,7 +185,7 @@ async fn reads(world: Arc<World>, instance: usize, question: Question, mut rng: 
     if matches!(reply.outcome, Outcome::Stale(_)) {
         return world.happened(Kind::StaleRead);
     }
-    let body = reply.answer.body(Encoding::Identity).await;
+    let body = reply.answer.body(Encoding::Identity).await.unwrap();
     // None at all if nothing is there.
     let mut numbers = std::str::from_utf8(&body).unwrap().split(' ').filter_map(|n| n.parse().ok());
     for object in objects_of(&question) {

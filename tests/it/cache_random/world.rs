@@ -173,13 +173,15 @@ impl World {
         lock(&self.instances)[instance] = born;
     }
 
-    /// Lets go of the instances: each holds the world that holds it, and of a hundred thousand
-    /// worlds none would be given back.
-    pub fn end(&self) {
-        let instances = std::mem::take(&mut *lock(&self.instances));
-        for instance in &instances {
+    /// What happened. Lets go of the instances: each holds the world that holds it, and of a
+    /// hundred thousand worlds none would be given back.
+    pub fn end(&self) -> Tally {
+        let mut tally = *lock(&self.tally);
+        for instance in std::mem::take(&mut *lock(&self.instances)) {
             instance.background.iter().for_each(AbortHandle::abort);
+            tally.add(Kind::LeaseWait, instance.cache.counters().read().lease_waits);
         }
+        tally
     }
 
     pub fn cache(&self, instance: usize) -> (u64, Arc<Cache>) {
@@ -245,14 +247,6 @@ impl World {
 
     pub fn happened(&self, kind: Kind) {
         lock(&self.tally).count(kind);
-    }
-
-    pub fn tally(&self) -> Tally {
-        let mut tally = *lock(&self.tally);
-        for instance in lock(&self.instances).iter() {
-            tally.add(Kind::LeaseWait, instance.cache.counters().read().lease_waits);
-        }
-        tally
     }
 
     pub fn breached(&self, what: String) {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{extend, host_json, next_envelope, package_of, replying};
+use super::{extend, host_json, names, next_envelope, package_of, replying};
 use crate::support::fake_handler::Reply;
 use crate::support::host::blobs::Account;
 use crate::support::host::folder::PackageFolder;
@@ -88,14 +88,10 @@ async fn the_metadata_tell_where_a_blob_is_and_how_long() {
     assert!(uri.ends_with("/devstoreaccount1/imports/a%20b.csv\""), "{uri}");
     assert_eq!(metadata["name"], "\"a b.csv\"");
     assert_eq!(metadata["Metadata"], json!({}));
-    let properties = metadata["Properties"].as_object().unwrap();
+    let properties = &metadata["Properties"];
     assert_eq!(properties["ContentLength"], 2);
-    assert_eq!(
-        properties.keys().collect::<Vec<_>>(),
-        ["ContentLength", "ContentType", "ETag", "LastModified"]
-    );
-    let names: Vec<_> = metadata.as_object().unwrap().keys().collect();
-    assert_eq!(names, ["Metadata", "Properties", "Uri", "name", "sys"]);
+    assert_eq!(names(properties), ["ContentLength", "ContentType", "ETag", "LastModified"]);
+    assert_eq!(names(metadata), ["Metadata", "Properties", "Uri", "name", "sys"]);
 }
 
 #[tokio::test]
