@@ -55,9 +55,7 @@ pub trait Store: users::Users {
     async fn versions(&self) -> Result<Arc<Versions>, StoreError>;
 
     /// Whether the versions can be asked for at no cost, as often as anybody likes.
-    fn tells_versions_cheaply(&self) -> bool {
-        false
-    }
+    fn tells_versions_cheaply(&self) -> bool;
 
     /// Raises the rows of the version table above what they are, and above these: the
     /// database was restored to an earlier state, and answers are kept under later versions.
@@ -85,20 +83,16 @@ pub trait Store: users::Users {
     async fn claim_run(&self, claim: &Claim) -> Result<Claimed, StoreError>;
 
     /// Whether it costs while it is asked, and rests when nobody does.
-    fn pauses_when_idle(&self) -> bool {
-        false
-    }
+    fn pauses_when_idle(&self) -> bool;
 
     /// Batches are to come: what takes a while before the first one may be begun with. A hint,
     /// given once when a run is about to be claimed and once when its first batch is about to
     /// be read.
-    fn expect_batches(&self) {}
+    fn expect_batches(&self);
 
     /// How many batches may be held at a time: the one that is applied, and those that are made
     /// or sent meanwhile, so at least two.
-    fn batches_held(&self) -> usize {
-        2
-    }
+    fn batches_held(&self) -> usize;
 
     /// How many rows the next batch should have. More rows make a load cheaper and hold other
     /// writers up for longer.
@@ -106,7 +100,7 @@ pub trait Store: users::Users {
 
     /// Sends a batch that is to be committed next, where that can be done ahead. A hint: whatever
     /// comes of it, the batch is committed whole by [`Self::commit_batch`].
-    async fn send_ahead(&self, _lease: &Lease, _batch: &Batch) {}
+    async fn send_ahead(&self, lease: &Lease, batch: &Batch);
 
     /// Applies a batch and moves the run's checkpoint behind it, both or neither.
     /// [`StoreError::RunLost`] if the lease is no longer ours or the checkpoint has moved.
@@ -154,9 +148,7 @@ pub trait Store: users::Users {
     fn system(&self) -> &'static str;
 
     /// Its connections; `None` where it has no pool.
-    fn pool(&self) -> Option<PoolUse> {
-        None
-    }
+    fn pool(&self) -> Option<PoolUse>;
 
     /// Whether nothing was ever imported into this store.
     async fn is_unused(&self) -> Result<bool, StoreError>;

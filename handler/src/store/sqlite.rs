@@ -243,9 +243,23 @@ impl Store for SqliteStore {
         self.write(move |tx| runs::claim(tx, &claim, now)).await
     }
 
+    fn pauses_when_idle(&self) -> bool {
+        false
+    }
+
+    /// Nothing takes a while before the first one.
+    fn expect_batches(&self) {}
+
+    fn batches_held(&self) -> usize {
+        2
+    }
+
     fn batch_rows(&self) -> usize {
         BATCH_ROWS
     }
+
+    /// A file has one writer.
+    async fn send_ahead(&self, _lease: &Lease, _batch: &Batch) {}
 
     async fn commit_batch(&self, lease: &Lease, batch: Batch) -> Result<Committed, StoreError> {
         self.make_indexes_if_served().await?;

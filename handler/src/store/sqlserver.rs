@@ -345,6 +345,10 @@ impl Store for SqlServerStore {
         self.ready.add(&self.connections);
     }
 
+    fn tells_versions_cheaply(&self) -> bool {
+        false
+    }
+
     fn pauses_when_idle(&self) -> bool {
         true
     }
