@@ -33,6 +33,7 @@
 //! When not under a host, `Values` of a `local.settings.json` in the current
 //! folder serve as defaults.
 
+mod local_file;
 mod people;
 mod redis;
 mod sql;
@@ -42,10 +43,9 @@ mod told;
 mod vault;
 
 use std::collections::HashMap;
-use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::cache::Limits;
@@ -244,25 +244,6 @@ fn is_production<'a>(given: &impl Fn(&str) -> Option<&'a str>) -> bool {
             .is_some_and(|name| name.eq_ignore_ascii_case("production"))
 }
 
-/// `Values` of a `local.settings.json`, which `func start` would set; none without the file.
-fn local_values(path: &Path) -> Result<HashMap<String, String>, BadSetting> {
-    #[derive(serde::Deserialize)]
-    struct Local {
-        #[serde(rename = "Values", default)]
-        values: HashMap<String, String>,
-    }
-    let text = match std::fs::read(path) {
-        Ok(text) => text,
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(HashMap::new()),
-        Err(e) => return Err(bad("local.settings.json", format!("cannot be read: {e}"))),
-    };
-    serde_json::from_slice(&text).map(|local: Local| local.values).map_err(|e| {
-        // Not what the parser says: it quotes what it met, which may be a secret.
-        let place = format!("line {}, column {}", e.line(), e.column());
-        bad("local.settings.json", format!("must be JSON with texts in `Values` ({place})"))
-    })
-}
-
 fn bad(variable: &str, reason: impl Into<String>) -> BadSetting {
     BadSetting { variable: variable.to_owned(), reason: reason.into() }
 }
@@ -300,6 +281,8 @@ fn truth(text: &str) -> Result<bool, BadSetting> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn read(variables: &[(&str, &str)]) -> Result<Settings, BadSetting> {
@@ -404,22 +387,6 @@ mod tests {
             let refused = read(given).unwrap_err();
             assert_eq!(refused.variable, "IMPORT_STORAGE_SAS");
             assert!(!refused.to_string().contains("hunter2"), "{refused}");
-        }
-    }
-
-    #[test]
-    fn a_file_of_settings_that_is_none_is_not_quoted() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("local.settings.json");
-        for text in [
-            r#"{"Values": {"SQL_PASSWORD": 12345678901}}"#,
-            r#"{"Values": "hunter2-hunter2"}"#,
-            r#"{"Values": {"SQL_PASSWORD": hunter2-hunter2}}"#,
-        ] {
-            std::fs::write(&file, text).unwrap();
-            let refused = local_values(&file).unwrap_err().to_string();
-            assert!(refused.starts_with("local.settings.json: ") && refused.contains("line 1"));
-            assert!(!refused.contains("hunter2") && !refused.contains("12345"), "{refused}");
         }
     }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use secrecy::ExposeSecret as _;
 
-use super::{BadSetting, OURS, Settings, Telemetry, Vault, bad, local_values};
+use super::{BadSetting, OURS, Settings, Telemetry, Vault, bad, local_file};
 use crate::secrets::Values;
 use crate::secrets::names::NAMES;
 
@@ -53,7 +53,7 @@ impl Told {
             }
         }
         if !variables.contains_key("FUNCTIONS_CUSTOMHANDLER_PORT") {
-            for (name, value) in local_values(Path::new("local.settings.json"))? {
+            for (name, value) in local_file::values(Path::new("local.settings.json"))? {
                 variables.entry(name).or_insert(value);
             }
         }
