@@ -2,7 +2,8 @@
 //!
 //! It is written in `handler/openapi/`, a file a subject, in OpenAPI's own words and three of
 //! ours, see `openapi/short.rs`: what stands in most operations would otherwise hide what is
-//! particular to one.
+//! particular to one. The sources are parts of the binary and every test of the document reads
+//! them all, so an `expect` about them holds wherever the program runs.
 
 mod short;
 
