@@ -51,12 +51,23 @@ class Session {
     if ((await me.json()).admin !== true) throw new Failed("This account is not an administrator's. An administrator can change that.", 403);
   }
 
-  /** Ends it for good, with every other session of the user. */
+  /** Ends it for good, with every other session of the user. Here it is closed at once. */
   async signOut() {
-    const token = this.#token;
+    const leaving = this.#handOver();
+    try {
+      await leaving.ask("/logout", { method: "POST" });
+    } catch (error) {
+      if (!(error instanceof Ended)) throw error;
+    }
+  }
+
+  /** What is held, to another one. */
+  #handOver() {
+    const other = new Session();
+    other.#token = this.#token;
+    other.#refreshToken = this.#refreshToken;
     this.forget();
-    const response = await send("/logout", { method: "POST", token });
-    if (!response.ok && response.status !== 401) throw await failure(response);
+    return other;
   }
 
   forget() {
@@ -95,7 +106,9 @@ class Session {
   }
 
   async #exchange() {
-    const response = await send("/login/refresh", { method: "POST", body: { refreshToken: this.#refreshToken } });
+    const refreshToken = this.#refreshToken;
+    const response = await send("/login/refresh", { method: "POST", body: { refreshToken } });
+    if (this.#refreshToken !== refreshToken) throw new Failed("Signed out meanwhile.");
     if (response.ok) return this.#take(response);
     if (response.status === 401 || response.status === 403) throw this.#end("Your session has ended. Sign in to go on.");
     throw await failure(response);

@@ -104,6 +104,25 @@ describe("the dashboard", { timeout: 900_000 }, () => {
     }
   });
 
+  test("who signs out is signed out at the server, with a token that has ended too", async () => {
+    const tab = await opened();
+    const { page } = tab;
+    const answers = [];
+    await page.route("**/logout", async (route) => {
+      if (answers.length === 0) {
+        answers.push(401);
+        return route.fulfill({ status: 401, contentType: "application/problem+json", body: "{}" });
+      }
+      const response = await route.fetch();
+      answers.push(response.status());
+      return route.fulfill({ response });
+    });
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.getByText("You are signed out.").first().waitFor();
+    assert.deepEqual(answers, [401, 204]);
+    await tab.close();
+  });
+
   test("it is live while requests come in", async () => {
     const tab = await opened();
     const { page } = tab;
