@@ -125,19 +125,36 @@ mod tests {
         assert!(asked > 0, "no alert asks for any metric");
     }
 
-    #[test]
-    fn queries_ask_for_dimensions_that_are_sent() {
-        let dimensions: BTreeSet<_> = METRICS.iter().flat_map(|metric| metric.dimensions).collect();
-        let mut asked = 0;
-        let workbook = read(&terraform().join("workbook.json"));
-        for text in [workbook, read(&terraform().join("alerts.tf"))] {
-            for (at, prefix) in text.match_indices("customDimensions.") {
-                let rest = &text[at + prefix.len()..];
+    /// What queries ask of metrics that have none of it: the metrics, and the dimension.
+    fn asked_in_vain(text: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        // Each query begins with the table.
+        for query in text.split("customMetrics").skip(1) {
+            let names = named(query);
+            let sent: BTreeSet<_> = METRICS
+                .iter()
+                .filter(|metric| names.contains(metric.name))
+                .flat_map(|metric| metric.dimensions)
+                .collect();
+            for rest in query.split("customDimensions.").skip(1) {
                 let name = rest.split(|c: char| !c.is_ascii_lowercase()).next().unwrap_or_default();
-                assert!(dimensions.contains(&name), "{name}");
-                asked += 1;
+                if !sent.contains(&name) {
+                    found.push(format!("{names:?}: {name}"));
+                }
             }
         }
-        assert!(asked > 0, "no query asks for any dimension");
+        found
+    }
+
+    #[test]
+    fn queries_ask_for_dimensions_that_their_metrics_have() {
+        for file in ["workbook.json", "alerts.tf"] {
+            let text = read(&terraform().join(file));
+            assert!(text.contains("customDimensions."), "{file}");
+            assert_eq!(asked_in_vain(&text), [""; 0], "{file}");
+        }
+        // Another metric's.
+        let wrong = r#"customMetrics | where name == "vitrine.breaker" and customDimensions.layer"#;
+        assert_eq!(asked_in_vain(wrong).len(), 1);
     }
 }
