@@ -15,6 +15,7 @@ pub mod counters;
 pub mod encoding;
 pub mod entity_tag;
 mod fetching;
+pub mod forms;
 mod guard;
 pub mod page;
 pub mod redis;

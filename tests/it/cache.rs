@@ -95,7 +95,7 @@ fn cache(held: &Arc<Held>) -> Arc<Cache> {
 
 async fn ask(cache: &Arc<Cache>) -> (String, Outcome) {
     let reply = cache.answer(&Question::Categories).await.unwrap();
-    let body = reply.answer.body(IDENTITY).await;
+    let body = reply.answer.body(IDENTITY).await.unwrap();
     (String::from_utf8(body.to_vec()).unwrap(), reply.outcome)
 }
 

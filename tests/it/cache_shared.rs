@@ -109,7 +109,7 @@ fn beside(rows: &Arc<Rows>, end: &Arc<Twin>) -> Arc<Cache> {
 
 async fn ask(cache: &Arc<Cache>) -> (String, Outcome) {
     let reply = cache.answer(&QUESTION).await.unwrap();
-    let body = reply.answer.body(Encoding::Identity).await;
+    let body = reply.answer.body(Encoding::Identity).await.unwrap();
     (String::from_utf8(body.to_vec()).unwrap(), reply.outcome)
 }
 

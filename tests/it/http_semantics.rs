@@ -18,18 +18,19 @@ use crate::support::routes::{Kind, Row, Site, filled_site, kept_rows, refusal, r
 const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "BREW"];
 
 /// `If-None-Match` with TAG for the answer's own tag, and whether it names the answer.
-const CONDITIONS: [(Option<&str>, bool); 7] = [
+const CONDITIONS: [(Option<&str>, bool); 8] = [
     (None, false),
     (Some("\"TAG\""), true),
     (Some("W/\"TAG\""), true),
     (Some("\"TAG-gz\""), true),
     (Some("\"other\", \"TAG-br\""), true),
+    (Some("\"TAG-zst\""), true),
     (Some("\"other\""), false),
     (Some("*"), true),
 ];
 
 /// `Accept-Encoding`, and the encoding of a body that is worth it.
-const ENCODINGS: [(Option<&str>, &str); 16] = [
+const ENCODINGS: [(Option<&str>, &str); 17] = [
     (None, ""),
     (Some(""), ""),
     (Some("gzip"), "gzip"),
@@ -45,7 +46,8 @@ const ENCODINGS: [(Option<&str>, &str); 16] = [
     (Some("identity;q=0"), ""),
     (Some("identity;q=0, *"), "br"),
     (Some("gzip;q=nonsense, br;q=2"), ""),
-    (Some("zstd"), ""),
+    (Some("zstd"), "zstd"),
+    (Some("deflate, compress"), ""),
     (Some(",;=, q=1;;"), ""),
 ];
 
@@ -115,6 +117,7 @@ impl Cell<'_> {
         let suffix = match encoding {
             "gzip" => "-gz",
             "br" => "-br",
+            "zstd" => "-zst",
             _ => "",
         };
         let known = Seen {
@@ -312,7 +315,7 @@ async fn that_there_is_no_such_thing_is_kept_too() {
 async fn head_has_the_headers_of_get() {
     let (_folder, site) = filled_site().await;
     for row in rows() {
-        for encoding in ["identity", "gzip", "br"] {
+        for encoding in ["identity", "gzip", "br", "zstd"] {
             let asked = [("accept-encoding", encoding)];
             let get = site.ask(Method::GET, row.path, &asked).await;
             let head = site.ask(Method::HEAD, row.path, &asked).await;

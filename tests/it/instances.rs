@@ -17,11 +17,12 @@ use vitrine::cache::versions::{Row, Tag};
 use vitrine::question::Question;
 
 use crate::support::TestFolder;
+use crate::support::decode::decoded;
 use crate::support::fault_proxy::FaultProxy;
 use crate::support::instances::{BOUND, BOUND_OF_ALL, PAGE, Shop, price_of, serve, serve_with};
-use crate::support::process::handler;
+use crate::support::process::{handler, header};
 use crate::support::redis::{PASSWORD, PATIENT, RedisServer};
-use crate::support::shop::{administrator, counted};
+use crate::support::shop::{administrator, counted, put};
 use crate::support::sqlserver::TestDatabase;
 
 /// `handler audit` over what they share: its exit code, and what it says.
@@ -319,6 +320,42 @@ async fn price_at(shop: &Shop, at: usize) -> u64 {
 }
 
 /// Killed while it serves, and started again: nobody is shown anything old by whoever is left.
+/// It goes on to a client as it lies in Redis, if the client takes it so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs TEST_REDIS_SERVER"]
+async fn a_page_of_another_process_is_the_same_in_every_encoding() {
+    let shop = Shop::of(2).await;
+    let [here, there] = [&shop.instances[0].url, &shop.instances[1].url];
+    for writer in 10..20 {
+        assert_eq!(put(&shop.client, here, &shop.token, writer, 0).await, 201);
+    }
+    let get = async |url: &str, accepted: &str| {
+        let request = shop.client.get(format!("{url}{PAGE}")).header("accept-encoding", accepted);
+        let page = request.send().await.unwrap();
+        assert_eq!(page.status(), StatusCode::OK);
+        let named = |name| header(&page, name).to_owned();
+        let (encoding, etag) = (named("content-encoding"), named("etag"));
+        let body = decoded(&page.bytes().await.unwrap(), &encoding);
+        (encoding, etag.trim_matches('"').to_owned(), body)
+    };
+    let (_, state, plain) = get(here, "identity").await;
+    assert!(plain.len() > 1_024, "it is not compressed: {}", plain.len());
+    for (accepted, encoding, suffix) in [
+        ("gzip, deflate, br, zstd", "zstd", "-zst"),
+        ("identity", "", ""),
+        ("gzip", "gzip", "-gz"),
+        ("gzip, deflate, br", "br", "-br"),
+        // Now the smallest form is there.
+        ("gzip, deflate, br, zstd", "br", "-br"),
+        ("zstd", "zstd", "-zst"),
+    ] {
+        let expected = (encoding.to_owned(), format!("{state}{suffix}"), plain.clone());
+        assert!(get(there, accepted).await == expected, "{accepted}");
+    }
+    let counts = counted(&shop.client, there, &shop.token).await;
+    assert_eq!(counts["shared_hits"], 1);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs TEST_REDIS_SERVER"]
 async fn a_process_that_comes_late_knows_what_was_written_before() {

@@ -138,7 +138,7 @@ impl Tour {
         for accept in ["application/x-ndjson", "text/csv"] {
             self.with("ListProducts", "?category_id=1", &[("accept", accept)], 200, "").await;
         }
-        for encoding in ["gzip", "br"] {
+        for encoding in ["gzip", "br", "zstd"] {
             // Read as it comes: the head is what differs.
             let asked = [("accept-encoding", encoding), ("if-none-match", "*")];
             self.with("ListProducts", "", &asked, 304, "").await;

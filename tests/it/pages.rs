@@ -16,8 +16,12 @@ const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,ima
 const PAGES: [&str; 3] = ["/", "/dashboard", "/docs"];
 const DOCUMENTS: [&str; 4] = ["/", "/dashboard", "/docs", "/openapi.json"];
 /// What is asked for, and what comes.
-const ENCODINGS: [(&str, &str, &str); 3] =
-    [("identity", "", ""), ("gzip", "gzip", "-gz"), ("gzip, br", "br", "-br")];
+const ENCODINGS: [(&str, &str, &str); 4] = [
+    ("identity", "", ""),
+    ("gzip", "gzip", "-gz"),
+    ("gzip, deflate, br, zstd", "br", "-br"),
+    ("zstd", "zstd", "-zst"),
+];
 /// A page may have so many bytes on its way to a browser.
 const PAGE_BYTES_MAX: usize = 60_000;
 

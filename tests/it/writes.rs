@@ -124,7 +124,7 @@ impl Shop {
             return None;
         }
         let tag = reply.answer.etag(Encoding::Identity).to_str().unwrap().to_owned();
-        let body = reply.answer.body(Encoding::Identity).await;
+        let body = reply.answer.body(Encoding::Identity).await.unwrap();
         Some((serde_json::from_slice(&body).unwrap(), tag))
     }
 
@@ -141,7 +141,7 @@ impl Shop {
 async fn page(cache: &Arc<Cache>, query: &str) -> (Vec<Value>, Outcome) {
     let question = Question::Page(PageQuery::parse(query).unwrap());
     let reply = cache.answer(&question).await.unwrap();
-    let body = reply.answer.body(Encoding::Identity).await;
+    let body = reply.answer.body(Encoding::Identity).await.unwrap();
     (serde_json::from_slice(&body).unwrap(), reply.outcome)
 }
 

@@ -17,6 +17,8 @@ pub enum Encoding {
     Gzip,
     /// `br`
     Brotli,
+    /// `zstd`, the form that pages have in the shared cache
+    Zstd,
 }
 
 /// Bodies below this gain nothing worth a header: a packet holds them anyway.
@@ -25,9 +27,9 @@ const BYTES_MIN: usize = 860;
 impl Encoding {
     /// The best encoding that an `Accept-Encoding` takes, for a body of so many bytes.
     ///
-    /// The client's preference decides, ties go to the smaller form. What is not named and
-    /// not forbidden by `*;q=0` may be plain.
-    pub fn choose(accept: Option<&str>, bytes: usize) -> Self {
+    /// The client's preference decides, ties go to the form that is ready, then to the smaller
+    /// one. What is not named and not forbidden by `*;q=0` may be plain.
+    pub fn choose(accept: Option<&str>, bytes: usize, ready: Option<Self>) -> Self {
         let Some(accept) = accept.filter(|_| bytes >= BYTES_MIN) else {
             return Self::Identity;
         };
@@ -44,18 +46,21 @@ impl Encoding {
             }
             any
         };
-        let brotli = weight("br").unwrap_or(0);
-        let gzip = weight("gzip").or_else(|| weight("x-gzip")).unwrap_or(0);
         let is_identity = |(coding, _): &(&str, u16)| coding.eq_ignore_ascii_case("identity");
         let named_identity = accept.split(',').map(weighted).find(is_identity);
-        let identity = named_identity.map_or(0, |(_, weight)| weight);
-        if brotli > 0 && brotli >= gzip && brotli >= identity {
-            Self::Brotli
-        } else if gzip > 0 && gzip >= identity {
-            Self::Gzip
-        } else {
-            Self::Identity
+        let mut best = (Self::Identity, named_identity.map_or(0, |(_, weight)| weight));
+        for (encoding, weight) in [
+            (Self::Zstd, weight("zstd")),
+            (Self::Gzip, weight("gzip").or_else(|| weight("x-gzip"))),
+            (Self::Brotli, weight("br")),
+        ] {
+            let weight = weight.unwrap_or(0);
+            let wins_ties = Some(best.0) != ready;
+            if weight > best.1 || (weight > 0 && weight == best.1 && wins_ties) {
+                best = (encoding, weight);
+            }
         }
+        best.0
     }
 
     /// The value of `Content-Encoding`; none for the plain body.
@@ -64,15 +69,17 @@ impl Encoding {
             Self::Identity => None,
             Self::Gzip => Some("gzip"),
             Self::Brotli => Some("br"),
+            Self::Zstd => Some("zstd"),
         }
     }
 
     /// What its entity tag ends with.
-    pub fn suffix(self) -> &'static str {
+    pub const fn suffix(self) -> &'static str {
         match self {
             Self::Identity => "",
             Self::Gzip => "-gz",
             Self::Brotli => "-br",
+            Self::Zstd => "-zst",
         }
     }
 }
@@ -100,7 +107,8 @@ fn thousandths(text: &str) -> u16 {
 }
 
 /// The body in the encoding. Levels where JSON pages of the data set are small for about a
-/// millisecond's work: gzip 6, brotli 5.
+/// millisecond's work: gzip 6, brotli 5. By zstd 1 they are a sixth, in 4 µs a kilobyte: it is
+/// for whoever takes nothing else, and for the shared cache.
 pub(crate) fn compress(encoding: Encoding, body: &Bytes) -> Bytes {
     const IN_MEMORY: &str = "memory takes every byte";
     match encoding {
@@ -116,8 +124,11 @@ pub(crate) fn compress(encoding: Encoding, body: &Bytes) -> Bytes {
             brotli::BrotliCompress(&mut &body[..], &mut out, &params).expect(IN_MEMORY);
             out.into()
         }
+        Encoding::Zstd => zstd::bulk::compress(body, ZSTD_LEVEL).expect(IN_MEMORY).into(),
     }
 }
+
+const ZSTD_LEVEL: i32 = 1;
 
 /// A window that holds the body and no more: the encoder keeps twice of it in memory.
 fn brotli_for(bytes: usize) -> BrotliEncoderParams {
@@ -140,7 +151,7 @@ mod tests {
 
     #[test]
     fn the_clients_preference_decides() {
-        use Encoding::{Brotli, Gzip, Identity};
+        use Encoding::{Brotli, Gzip, Identity, Zstd};
         for (accept, chosen) in [
             (None, Identity),
             (Some(""), Identity),
@@ -154,10 +165,30 @@ mod tests {
             (Some("IDENTITY, gzip;q=0.5"), Identity),
             (Some("GZIP;Q=1.0"), Gzip),
             (Some("gzip;q=nonsense, br;q=2"), Identity),
-            (Some("deflate, zstd"), Identity),
+            (Some("deflate"), Identity),
+            (Some("deflate, zstd"), Zstd),
+            (Some("gzip, deflate, br, zstd"), Brotli),
+            (Some("zstd, gzip"), Gzip),
+            (Some("zstd, identity"), Zstd),
         ] {
-            assert_eq!(Encoding::choose(accept, 10_000), chosen, "{accept:?}");
+            assert_eq!(Encoding::choose(accept, 10_000, None), chosen, "{accept:?}");
         }
-        assert_eq!(Encoding::choose(Some("br"), 100), Identity, "too small to gain");
+        assert_eq!(Encoding::choose(Some("br"), 100, None), Identity, "too small to gain");
+    }
+
+    #[test]
+    fn what_is_ready_wins_ties_and_nothing_else() {
+        use Encoding::{Brotli, Gzip, Identity, Zstd};
+        for (accept, chosen) in [
+            (None, Identity),
+            (Some("gzip, deflate, br, zstd"), Zstd),
+            (Some("*"), Zstd),
+            (Some("gzip, deflate, br"), Brotli),
+            (Some("zstd;q=0.5, gzip"), Gzip),
+            (Some("zstd;q=0, *;q=0.1"), Brotli),
+            (Some("identity, zstd;q=0.9"), Identity),
+        ] {
+            assert_eq!(Encoding::choose(accept, 10_000, Some(Zstd)), chosen, "{accept:?}");
+        }
     }
 }

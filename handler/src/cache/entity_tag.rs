@@ -8,6 +8,13 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::encoding::Encoding;
 
+/// Hexadecimal digits of a hash.
+const HASH_DIGITS: usize = 32;
+const SUFFIXES: [&str; 4] = {
+    use Encoding::{Brotli, Gzip, Identity, Zstd};
+    [Identity.suffix(), Gzip.suffix(), Brotli.suffix(), Zstd.suffix()]
+};
+
 /// The state of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EntityTag(u128);
@@ -21,6 +28,11 @@ impl EntityTag {
     /// The hash by itself.
     pub fn bits(self) -> u128 {
         self.0
+    }
+
+    /// The state with this hash.
+    pub(super) fn with_bits(bits: u128) -> Self {
+        Self(bits)
     }
 
     /// As a header has it, for the body in this encoding.
@@ -42,8 +54,8 @@ impl EntityTag {
 
     fn is(self, tag: &str) -> bool {
         let bare = tag.trim_matches('"');
-        let bare = bare.strip_suffix("-gz").or_else(|| bare.strip_suffix("-br")).unwrap_or(bare);
-        bare == format!("{:032x}", self.0)
+        let (state, suffix) = bare.split_at_checked(HASH_DIGITS).unwrap_or((bare, ""));
+        SUFFIXES.contains(&suffix) && state == format!("{:032x}", self.0)
     }
 }
 
@@ -58,7 +70,7 @@ mod tests {
     #[test]
     fn a_state_is_named_in_every_encoding() {
         let tag = EntityTag::of(b"{}");
-        for encoding in [Encoding::Identity, Encoding::Gzip, Encoding::Brotli] {
+        for encoding in [Encoding::Identity, Encoding::Gzip, Encoding::Brotli, Encoding::Zstd] {
             let header = tag.header(encoding);
             let header = header.to_str().unwrap();
             assert!(tag.is_in(header) && tag.is_strongly_in(header), "{header}");

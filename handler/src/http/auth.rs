@@ -90,7 +90,7 @@ async fn standing(app: &App, user: Uuid, here: Here) -> Result<Option<Standing>,
     if !reply.answer.is_found() {
         return Ok(None);
     }
-    let body = reply.answer.body(Encoding::Identity).await;
+    let body = reply.answer.body(Encoding::Identity).await?;
     Ok(serde_json::from_slice(&body).ok())
 }
 

@@ -73,7 +73,7 @@ impl Ask<'_> {
                     respond::tell_where_from(&mut response, reply.outcome);
                     return Ok(response);
                 }
-                Ok(respond::answer(&reply, self.headers).await)
+                Ok(respond::answer(&reply, self.headers).await?)
             }
         }
     }

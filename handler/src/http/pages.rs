@@ -9,7 +9,6 @@ mod join;
 use std::sync::LazyLock;
 
 use bytes::Bytes;
-use tokio::sync::OnceCell;
 use warp::http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
     IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
@@ -21,8 +20,9 @@ use self::join::{Sources, join};
 use super::accept;
 use super::problem::ApiError;
 use super::respond::{self, CATALOGUE as KEPT};
-use crate::cache::encoding::{Encoding, compress};
+use crate::cache::encoding::Encoding;
 use crate::cache::entity_tag::EntityTag;
+use crate::cache::forms::Forms;
 use crate::openapi;
 
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
@@ -82,9 +82,7 @@ static OPENAPI: LazyLock<Document> = LazyLock::new(|| Document {
     policy: NOTHING,
     varies: BY_ENCODING,
     state: EntityTag::of(openapi::document().as_bytes()),
-    plain: Bytes::from_static(openapi::document().as_bytes()),
-    gzip: OnceCell::new(),
-    brotli: OnceCell::new(),
+    body: Forms::plain(Bytes::from_static(openapi::document().as_bytes())),
 });
 
 /// `GET /` of a browser.
@@ -116,9 +114,7 @@ struct Document {
     policy: HeaderValue,
     varies: HeaderValue,
     state: EntityTag,
-    plain: Bytes,
-    gzip: OnceCell<Bytes>,
-    brotli: OnceCell<Bytes>,
+    body: Forms,
 }
 
 impl Document {
@@ -130,16 +126,14 @@ impl Document {
             policy,
             varies,
             state: EntityTag::of(page.html.as_bytes()),
-            plain: page.html.into(),
-            gzip: OnceCell::new(),
-            brotli: OnceCell::new(),
+            body: Forms::plain(page.html.into()),
         }
     }
 
     /// 304 and no body if the client has it.
     async fn answer(&self, asked: &HeaderMap) -> Response {
         let accepted = respond::list(asked, &ACCEPT_ENCODING);
-        let encoding = Encoding::choose(accepted.as_deref(), self.plain.len());
+        let encoding = self.body.choose(accepted.as_deref());
         let known = respond::list(asked, &IF_NONE_MATCH);
         let is_known = known.is_some_and(|tags| self.state.is_in(&tags));
         let body = if is_known { Bytes::new() } else { self.body(encoding).await };
@@ -165,18 +159,7 @@ impl Document {
         response
     }
 
-    /// The body in this encoding; compressed once, off the threads that serve, and kept.
     async fn body(&self, encoding: Encoding) -> Bytes {
-        let kept = match encoding {
-            Encoding::Identity => return self.plain.clone(),
-            Encoding::Gzip => &self.gzip,
-            Encoding::Brotli => &self.brotli,
-        };
-        let plain = self.plain.clone();
-        let made = kept.get_or_init(|| async {
-            let compressing = tokio::task::spawn_blocking(move || compress(encoding, &plain));
-            compressing.await.expect("compressing into memory does not fail")
-        });
-        made.await.clone()
+        self.body.get(encoding).await.expect("what came plain is not unpacked")
     }
 }

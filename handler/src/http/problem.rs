@@ -13,6 +13,7 @@ use warp::http::{HeaderValue, StatusCode};
 use warp::reply::Response;
 
 use super::body::BodyError;
+use crate::cache::forms::Damaged;
 use crate::catalog::{InputError, Invalid, NotAnObject};
 use crate::host::Failure;
 use crate::identity::IdentityError;
@@ -338,6 +339,12 @@ impl From<Arc<StoreError>> for ApiError {
             _ if error.may_pass() => Self::Unavailable(error),
             _ => Self::Internal(error),
         }
+    }
+}
+
+impl From<Damaged> for ApiError {
+    fn from(damaged: Damaged) -> Self {
+        StoreError::Unreachable(damaged.into()).into()
     }
 }
 

@@ -14,6 +14,7 @@ use warp::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use warp::reply::Response;
 
 use crate::cache::encoding::Encoding;
+use crate::cache::forms::Damaged;
 use crate::cache::{Outcome, Reply};
 
 /// A catalogue answer: a client keeps it and asks each time whether it still counts.
@@ -35,10 +36,10 @@ const REQUEST_ID_BYTES: usize = 33;
 const REQUEST_ID_MAX: usize = 128;
 
 /// A cached answer; 304 and no body if the client has it.
-pub(super) async fn answer(reply: &Reply, asked: &HeaderMap) -> Response {
+pub(super) async fn answer(reply: &Reply, asked: &HeaderMap) -> Result<Response, Damaged> {
     let encoding = encoding(reply, asked);
-    let body = if is_known(reply, asked) { None } else { Some(reply.answer.body(encoding).await) };
-    cached(reply, encoding, body)
+    let body = if is_known(reply, asked) { None } else { Some(reply.answer.body(encoding).await?) };
+    Ok(cached(reply, encoding, body))
 }
 
 /// The same, unless the body has yet to be compressed.
@@ -51,7 +52,7 @@ pub(super) fn at_hand(reply: &Reply, asked: &HeaderMap) -> Option<Response> {
 
 fn encoding(reply: &Reply, asked: &HeaderMap) -> Encoding {
     let accepted = list(asked, &ACCEPT_ENCODING);
-    Encoding::choose(accepted.as_deref(), reply.answer.bytes())
+    reply.answer.choose(accepted.as_deref())
 }
 
 fn is_known(reply: &Reply, asked: &HeaderMap) -> bool {
