@@ -63,6 +63,7 @@ mod stats;
 mod stopping;
 mod stream;
 mod telemetry;
+mod telemetry_parts;
 mod through_host;
 mod watched_folder;
 mod writes;
