@@ -377,7 +377,7 @@ async fn a_process_that_comes_late_knows_what_was_written_before() {
 async fn two_hundred_misses_over_four_processes_are_one_query() {
     let shop = Shop::of(4).await;
     for limit in 11..16 {
-        let before = loads(&shop).await;
+        let before = Loads::of(&shop).await;
         let mut asked = JoinSet::new();
         for _ in 0..50 {
             for instance in &shop.instances {
@@ -389,15 +389,30 @@ async fn two_hundred_misses_over_four_processes_are_one_query() {
         while let Some(status) = asked.join_next().await {
             assert_eq!(status.unwrap(), StatusCode::OK);
         }
-        assert_eq!(loads(&shop).await - before, 1, "limit {limit}");
+        let after = Loads::of(&shop).await;
+        let loads = after.all - before.all;
+        let alone = after.alone - before.alone;
+        assert!((1..=1 + alone).contains(&loads), "limit {limit}: {loads} loads, {alone} alone");
     }
 }
 
-async fn loads(shop: &Shop) -> u64 {
-    let mut loads = 0;
-    for instance in &shop.instances {
-        let counts = counted(&shop.client, &instance.url, &shop.token).await;
-        loads += counts["loads"].as_u64().unwrap();
+/// Loads of all instances.
+struct Loads {
+    all: u64,
+    /// So many of them may be of instances that Redis did not answer in time, which wait for
+    /// nobody: a busy machine has such.
+    alone: u64,
+}
+
+impl Loads {
+    async fn of(shop: &Shop) -> Self {
+        let mut loads = Self { all: 0, alone: 0 };
+        for instance in &shop.instances {
+            let counts = counted(&shop.client, &instance.url, &shop.token).await;
+            let count = |name: &str| counts[name].as_u64().unwrap();
+            loads.all += count("loads");
+            loads.alone += count("shared_failures") + count("lease_waits_given_up");
+        }
+        loads
     }
-    loads
 }
