@@ -67,7 +67,7 @@ impl Answer {
 
     /// The size of the plain body.
     pub fn bytes(&self) -> usize {
-        self.body.as_ref().map_or(0, Forms::len)
+        self.body.as_ref().map_or(0, Forms::plain_bytes)
     }
 
     /// The best encoding that an `Accept-Encoding` takes.

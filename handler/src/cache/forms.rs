@@ -39,7 +39,8 @@ pub struct Forms {
 impl Forms {
     /// Of a plain body.
     pub fn plain(body: Bytes) -> Self {
-        Self { identity: body.clone().into(), ..Self::none(body.len()) }
+        let len = body.len();
+        Self { identity: body.into(), ..Self::none(len) }
     }
 
     /// Of a body that is packed by zstd, and has so many bytes unpacked. It is unpacked when
@@ -59,7 +60,7 @@ impl Forms {
     }
 
     /// Bytes of the plain form.
-    pub fn len(&self) -> usize {
+    pub fn plain_bytes(&self) -> usize {
         self.len
     }
 
@@ -148,7 +149,7 @@ mod tests {
         let plain = Bytes::from(b"[1,2,3]".repeat(300));
         let packed = compress(Encoding::Zstd, &plain);
         let body = Forms::packed(packed.clone(), plain.len());
-        assert_eq!((body.ready(), body.len()), (Some(Encoding::Zstd), plain.len()));
+        assert_eq!((body.ready(), body.plain_bytes()), (Some(Encoding::Zstd), plain.len()));
         assert_eq!(body.at_hand(Encoding::Zstd), Some(packed));
         assert!(body.identity.get().is_none(), "nobody wanted it plain");
         assert_eq!(body.at_hand(Encoding::Brotli), None);

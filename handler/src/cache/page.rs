@@ -115,7 +115,7 @@ pub(super) fn decode(bytes: &Bytes) -> Option<Decoded> {
     }
     let is_compressed = flags & COMPRESSED != 0;
     let body = if is_compressed { Forms::packed(rest, length) } else { Forms::plain(rest) };
-    if body.len() != length {
+    if body.plain_bytes() != length {
         return None;
     }
     let found = (flags & FOUND != 0).then_some(body);
