@@ -99,18 +99,25 @@ def bench_shared_hits(folder, options, table, tools, data, redis, shared):
         key = some_page(redis)
         _, body = server.get("/products")
         redis.command("SET", "plain", body.decode())
-        for encodings, peer, name in (("zstd", key, "packed"), ("", "plain", "plain")):
-            bytes_ = int(redis.command("STRLEN", peer))
-            ratios = []
-            for _ in range(options.rounds):
-                ours = tools.load(folder, server.url, "paths", connections=CONNECTIONS,
-                                  encodings=encodings, uniform=True)["rate"]
-                gets = redis.gets_per_second(peer)
-                ratios.append(ours / gets)
-                print(f"  {name} {ours:.0f}/s, raw GETs of {bytes_} bytes {gets:.0f}/s", flush=True)
-            ratio = statistics.median(ratios)
-            table.add(f"a page that only Redis has, {name}, rate", f"{ratio:.2f} x",
-                      SHARED_HIT_MIN / ratio, f"floor {SHARED_HIT_MIN} x GETs", 1.0)
+        packed = against_gets(folder, options, tools, server, redis, "zstd", key)
+        table.add("a page that only Redis has, rate", f"{packed:.2f} x", SHARED_HIT_MIN / packed,
+                  f"floor {SHARED_HIT_MIN} x GETs of the same bytes", 1.0)
+        # It is unpacked for each: so it is with pages that are asked for once.
+        plain = against_gets(folder, options, tools, server, redis, "", "plain")
+        print(f"  to a client that takes nothing packed: {plain:.2f} x GETs of the plain body")
+
+
+def against_gets(folder, options, tools, server, redis, encodings, key):
+    """Our rate to clients that take these encodings, over that of GETs of what lies at the key."""
+    stored = redis.command("STRLEN", key)
+    ratios = []
+    for _ in range(options.rounds):
+        ours = tools.load(folder, server.url, "paths", connections=CONNECTIONS,
+                          encodings=encodings, uniform=True)["rate"]
+        gets = redis.gets_per_second(key)
+        ratios.append(ours / gets)
+        print(f"  ours {ours:.0f}/s, raw GETs of {stored} bytes {gets:.0f}/s", flush=True)
+    return statistics.median(ratios)
 
 
 def some_page(redis):

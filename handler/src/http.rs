@@ -2,8 +2,8 @@
 //!
 //! There is one table of routes, [`routes`], and one warp filter that takes a request apart
 //! and looks there. A filter a route would do, but each one that does not match costs about
-//! 50 ns and answers a wrong method with what the next one says of the path. A reader whose
-//! answer is at hand does not even pass that filter, see `catalogue`.
+//! 50 ns and answers a wrong method with what the next one says of the path. Readers do not
+//! even pass that filter, see `catalogue`.
 
 mod accept;
 mod auth;
@@ -94,11 +94,23 @@ struct Ask<'a> {
 impl Ask<'_> {
     async fn respond(&self, app: &App, body: Body, traced: Option<Traced>) -> Response {
         let to = self.led_to(app);
-        let visit = Visit::begin(self, to.led(), to.parameter(), traced);
+        let answering = self.try_answer(app, &to, body);
+        self.attend(app, to.led(), to.parameter(), traced, answering).await
+    }
+
+    /// Sees a request through to its response: counted, logged, and traced if it is to be.
+    async fn attend(
+        &self,
+        app: &App,
+        led: Led,
+        parameter: &str,
+        traced: Option<Traced>,
+        answering: impl Future<Output = Result<Response, ApiError>>,
+    ) -> Response {
+        let visit = Visit::begin(self, led, parameter, traced);
         let answering = async {
-            let answered = self.try_answer(app, &to, body).await;
             // Here, where its log line still names the invocation.
-            answered.unwrap_or_else(|error| error.respond(Some(self.path)))
+            answering.await.unwrap_or_else(|error| error.respond(Some(self.path)))
         };
         let answering = answering.instrument(visit.span());
         let mut response = match self.invocation(app) {

@@ -100,16 +100,30 @@ impl Question {
     /// there is no end of searches and of filters by price, and nobody who can write to the
     /// shared cache is to hand out rights.
     pub fn place(&self) -> Option<Place> {
+        self.place_by(&self.path()?)
+    }
+
+    /// The same for whoever has its path already.
+    pub fn place_by(&self, path: &str) -> Option<Place> {
         let category = match self {
+            _ if !self.is_shared() => return None,
             Self::Product(asin) => {
                 return Some(Place { slot: format!("p:{asin}"), name: String::new() });
             }
-            Self::Page(query) if !query.is_bounded() => return None,
             Self::Page(query) => query.category.map_or(0, CategoryId::get),
             _ => 0,
         };
-        let name = format!("{:032x}", xxh3_128(self.path()?.as_bytes()));
+        let name = format!("{:032x}", xxh3_128(path.as_bytes()));
         Some(Place { slot: category.to_string(), name })
+    }
+
+    /// Whether its answer has a place in the shared cache.
+    pub fn is_shared(&self) -> bool {
+        match self {
+            Self::Page(query) => query.is_bounded(),
+            Self::Rights(_) => false,
+            _ => true,
+        }
     }
 }
 

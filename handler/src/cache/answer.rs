@@ -1,5 +1,7 @@
 //! A finished answer: the body as it goes out, and what goes out with it.
 
+use std::sync::OnceLock;
+
 use bytes::Bytes;
 use http::HeaderValue;
 
@@ -22,7 +24,8 @@ pub struct Answer {
     /// `None` if there is no such thing.
     body: Option<Forms>,
     state: EntityTag,
-    etags: [HeaderValue; 4],
+    /// Each made when it is first asked for, and kept.
+    etags: [OnceLock<HeaderValue>; 4],
 }
 
 impl Answer {
@@ -50,8 +53,7 @@ impl Answer {
             search_lag: None,
             body,
             state,
-            etags: [Encoding::Identity, Encoding::Gzip, Encoding::Brotli, Encoding::Zstd]
-                .map(|encoding| state.header(encoding)),
+            etags: Default::default(),
         }
     }
 
@@ -78,12 +80,13 @@ impl Answer {
     /// The entity tag of the body in this encoding, in its quotes.
     pub fn etag(&self, encoding: Encoding) -> &HeaderValue {
         let [identity, gzip, brotli, zstd] = &self.etags;
-        match encoding {
+        let etag = match encoding {
             Encoding::Identity => identity,
             Encoding::Gzip => gzip,
             Encoding::Brotli => brotli,
             Encoding::Zstd => zstd,
-        }
+        };
+        etag.get_or_init(|| self.state.header(encoding))
     }
 
     /// The body in this encoding, unless it has to be compressed first.

@@ -15,7 +15,7 @@ use super::guard::Caller;
 use super::page::{self, Decoded};
 use super::shared::{Kept, LEASE, Lease, Page, Place, Shared, SharedError, Stamp, Turn};
 use super::slots::{Slot, life, renewal};
-use super::versions::{Known, Row, Tags, Versions};
+use super::versions::{Known, Row, Tag, Tags, Versions};
 use super::{Cache, Outcome, Reply};
 use crate::question::Question;
 use crate::store::StoreError;
@@ -62,10 +62,11 @@ impl Cache {
             Arc::new(StoreError::Busy)
         })?;
         let (cache, question, known) = (Arc::clone(self), question.clone(), known.clone());
-        let filling = async move {
+        // In a box: it is large, and would be moved several times.
+        let filling = Box::pin(async move {
             let _place = place;
             cache.fetch_or_join(&question, &known, kept).await
-        };
+        });
         // To its end, whoever hangs up: a load that ended with its caller would be begun anew
         // by the next one, while the store is still busy with the first.
         let filled = tokio::spawn(filling.in_current_span()).await;
@@ -79,7 +80,7 @@ impl Cache {
         known: &Known,
         kept: Slot,
     ) -> Result<Reply, Arc<StoreError>> {
-        let fetch = async {
+        let fetch = Box::pin(async {
             match self.fetch(question, known).await {
                 Ok(fetched) => self.slot(fetched),
                 Err(error) => {
@@ -91,7 +92,7 @@ impl Cache {
                     Slot { error: Some(Arc::new(error)), left, ..kept }
                 }
             }
-        };
+        });
         let is_older = |slot: &Slot| slot.answer_that_counts(known).is_none();
         let entry = self.slots.entry_by_ref(question).or_insert_with_if(fetch, is_older).await;
         if !entry.is_fresh() {
@@ -104,7 +105,7 @@ impl Cache {
                 Err(error)
             }
             (None, Some(answer)) => {
-                if question.place().is_some() {
+                if question.is_shared() {
                     self.sample(question);
                 }
                 let (counter, outcome) = if is_shared {
@@ -138,13 +139,18 @@ impl Cache {
         question: &Question,
         known: &Known,
     ) -> Result<Fetched, StoreError> {
-        match (self.shared.clone(), question.place()) {
-            (Some(shared), Some(place)) if self.may_ask_shared() => {
-                let look = Look { cache: self, shared, place, question, known };
-                look.fetch().await
-            }
-            _ => self.fetch_alone(question).await,
+        match self.look(question, known) {
+            Some(look) => look.fetch().await,
+            None => self.fetch_alone(question).await,
         }
+    }
+
+    /// A look in what the instances share; `None` where there is nothing to look for or in.
+    fn look<'a>(self: &'a Arc<Self>, question: &'a Question, known: &'a Known) -> Option<Look<'a>> {
+        let shared = self.shared.as_ref().filter(|_| self.may_ask_shared())?;
+        let path = question.path()?;
+        let place = question.place_by(&path)?;
+        Some(Look { cache: self, shared: Arc::clone(shared), place, path, question, known })
     }
 
     async fn fetch_alone(self: &Arc<Self>, question: &Question) -> Result<Fetched, StoreError> {
@@ -170,7 +176,7 @@ impl Cache {
     }
 
     /// An older answer, for want of the store.
-    pub(super) async fn stale(&self, question: &Question) -> Option<Reply> {
+    pub(super) async fn stale(self: &Arc<Self>, question: &Question) -> Option<Reply> {
         if let Some(Slot { answer: Some(answer), right_at, .. }) = self.slots.get(question).await {
             count(&self.counters.stale);
             let (known, now) = (self.known(), self.now());
@@ -179,31 +185,14 @@ impl Cache {
             let age = if known.counts(&answer.tags) { age.min(known.age(now)) } else { age };
             return Some(Reply { answer, outcome: Outcome::Stale(age.as_secs()) });
         }
-        let (shared, place) = (self.shared.as_ref()?, question.place()?);
-        if !self.may_ask_shared() {
-            return None;
-        }
-        let kept = self.ask_shared_to(Caller::Waiting, shared.get(&place)).await.ok()??;
-        let Decoded { answer, life, .. } = self.read(&kept, question)?;
+        let known = self.known();
+        let look = self.look(question, &known)?;
+        let kept =
+            self.ask_shared_to(Caller::Waiting, look.shared.get(&look.place)).await.ok()??;
+        let Decoded { answer, life, .. } = look.read(&kept)?;
         count(&self.counters.stale);
         let age = life.saturating_sub(kept.left);
         Some(Reply { answer: Arc::new(answer), outcome: Outcome::Stale(age.as_secs()) })
-    }
-
-    /// Reads a page that was left by any instance, of any age.
-    fn read(&self, kept: &Kept, question: &Question) -> Option<Decoded> {
-        let known = self.known();
-        let is_right = |decoded: &Decoded| {
-            let versions = versions_of(&decoded.answer.tags);
-            question.path().as_ref() == Some(&decoded.path)
-                && versions.keys().all(|row| may_depend_on(question, &decoded.answer, *row))
-                && known.plausible(&versions, wall_clock()).len() == versions.len()
-        };
-        let decoded = page::decode(&kept.bytes).filter(is_right);
-        if decoded.is_none() {
-            count(&self.counters.shared_unreadable);
-        }
-        decoded
     }
 
     /// Makes an answer anew in the background, so that nobody waits when its life is over.
@@ -226,12 +215,9 @@ impl Cache {
     /// longer, and is tried again.
     async fn fetch_anew(self: &Arc<Self>, question: &Question) -> Option<()> {
         let known = self.known();
-        let fetched = match (self.shared.clone(), question.place()) {
-            (Some(shared), Some(place)) if self.may_ask_shared() => {
-                let look = Look { cache: self, shared, place, question, known: &known };
-                look.fetch_anew().await?
-            }
-            _ => self.fetch_alone(question).await.ok()?,
+        let fetched = match self.look(question, &known) {
+            Some(look) => look.fetch_anew().await?,
+            None => self.fetch_alone(question).await.ok()?,
         };
         count(&self.counters.early_refreshes);
         let slot = self.slot(fetched);
@@ -272,6 +258,8 @@ struct Look<'a> {
     cache: &'a Arc<Cache>,
     shared: Arc<dyn Shared>,
     place: Place,
+    /// The path of the question.
+    path: String,
     question: &'a Question,
     /// What was known on arrival.
     known: &'a Known,
@@ -396,7 +384,7 @@ impl Look<'_> {
     /// for it.
     fn end(&self, lease: Lease, fill: Option<(Arc<Answer>, Duration)>) {
         let (cache, shared) = (Arc::clone(self.cache), Arc::clone(&self.shared));
-        let (place, path) = (self.place.clone(), self.question.path().unwrap_or_default());
+        let (place, path) = (self.place.clone(), self.path.clone());
         let ending = cache.ending.clone();
         ending.spawn(async move {
             let page = match fill {
@@ -419,17 +407,32 @@ impl Look<'_> {
     /// The answer of a page if it counts by what was known on arrival. A newer one than anybody
     /// has told us of raises what is known.
     fn take(&self, kept: &Kept) -> Taken {
-        let decoded = self.cache.read(kept, self.question);
-        let (Some(Decoded { answer, life, .. }), Some(stamp)) = (decoded, Stamp::read(&kept.bytes))
-        else {
-            return Taken::NoPage;
-        };
-        self.cache.raise_known(&versions_of(&answer.tags));
+        let Some(Decoded { answer, life, .. }) = self.read(kept) else { return Taken::NoPage };
+        if self.cache.known().is_behind(&answer.tags) {
+            self.cache.raise_known(&versions_of(&answer.tags));
+        }
         if !self.known.counts(&answer.tags) {
-            return Taken::Older(stamp);
+            return Stamp::read(&kept.bytes).map_or(Taken::NoPage, Taken::Older);
         }
         let age = life.saturating_sub(kept.left);
         Taken::Counts(Fetched { answer: Arc::new(answer), age, left: kept.left, is_shared: true })
+    }
+
+    /// Reads a page that was left by any instance, of any age.
+    fn read(&self, kept: &Kept) -> Option<Decoded> {
+        let (known, now) = (self.cache.known(), wall_clock());
+        let is_right = |decoded: &Decoded| {
+            let may_be = |tag: &Tag| {
+                may_depend_on(self.question, &decoded.answer, tag.row)
+                    && known.is_plausible(*tag, now)
+            };
+            decoded.path == self.path && decoded.answer.tags.iter().all(may_be)
+        };
+        let decoded = page::decode(&kept.bytes).filter(is_right);
+        if decoded.is_none() {
+            count(&self.cache.counters.shared_unreadable);
+        }
+        decoded
     }
 
     /// A list is loaded under the version that is known of its row, so that whoever knows a

@@ -135,11 +135,15 @@ impl Known {
     /// clock in microseconds. Versions are the database's clock, so one of the far future is
     /// damage; believed, the store itself would be raised above it.
     pub fn plausible(&self, told: &Versions, now: i64) -> Versions {
+        let all = told.iter().map(|(row, version)| Tag { row: *row, version: *version });
+        let plausible = all.filter(|tag| self.is_plausible(*tag, now));
+        plausible.map(|tag| (tag.row, tag.version)).collect()
+    }
+
+    /// The same of a single one.
+    pub fn is_plausible(&self, tag: Tag, now: i64) -> bool {
         let most = self.highest.max(now).saturating_add(AHEAD_MAX);
-        let is_plausible = |(row, version): &(&Row, &Version)| {
-            (-2..=1_000_000).contains(&row.0) && (0..=most).contains(*version)
-        };
-        told.iter().filter(is_plausible).map(|(row, version)| (*row, *version)).collect()
+        (-2..=1_000_000).contains(&tag.row.0) && (0..=most).contains(&tag.version)
     }
 
     /// Whether an answer may be given at `now` by what is known.
@@ -199,6 +203,11 @@ impl Known {
     /// Whether an answer with these tags may be given without a mark.
     pub fn counts(&self, tags: &Tags) -> bool {
         tags.iter().all(|tag| tag.version >= self.version(tag.row))
+    }
+
+    /// Whether these are of a version that nobody has told of yet.
+    pub fn is_behind(&self, tags: &Tags) -> bool {
+        tags.iter().any(|tag| tag.version > self.version(tag.row))
     }
 
     /// Every version that is known.

@@ -1,12 +1,13 @@
 //! The catalogue's readers.
 //!
-//! Most of them ask for what is kept, and get it before warp sees them: its filter copies what
-//! it takes out of a request, and a future that can wait is moved several times, both of
-//! which takes longer than the answer itself.
+//! They are answered before warp sees them: its filter copies what it takes out of a request, and
+//! a future that can wait is moved several times, both of which takes longer than an answer that
+//! is kept.
 
 use std::sync::Arc;
 use std::time::Instant;
 
+use hyper::body::Body;
 use warp::http::Request;
 use warp::reply::Response;
 
@@ -17,6 +18,7 @@ use super::{Ask, products, respond, stream};
 use crate::app::App;
 use crate::question::Question;
 use crate::telemetry::requests::Led;
+use crate::telemetry::sampling::Traced;
 
 /// What a reader wants.
 enum Wanted {
@@ -26,24 +28,46 @@ enum Wanted {
     Stream(ListForm),
 }
 
-/// The response to a request whose answer is kept, counts and has its body ready.
-///
-/// Whatever else there is to say of a request, its errors included, is for [`super::filter`].
-pub(super) fn at_hand<B>(request: &Request<B>, app: &App) -> Option<Response> {
-    let arrived = Instant::now();
-    let ask = Ask {
-        method: request.method(),
-        path: request.uri().path(),
-        query: request.uri().query().unwrap_or_default(),
-        headers: request.headers(),
-        peer: None,
-    };
-    let Lookup::Found(Found { endpoint, parameter }) = routes::find(ask.method, ask.path) else {
-        return None;
-    };
-    if !endpoint.is_catalogue() {
-        return None;
+/// A request of a reader, without the body that it has none of.
+pub(super) struct Reading<'a> {
+    ask: Ask<'a>,
+    endpoint: Endpoint,
+    parameter: &'a str,
+}
+
+impl<'a> Reading<'a> {
+    /// `None` if the request is another one.
+    pub(super) fn of<B: Body>(request: &'a Request<B>) -> Option<Self> {
+        let ask = Ask {
+            method: request.method(),
+            path: request.uri().path(),
+            query: request.uri().query().unwrap_or_default(),
+            headers: request.headers(),
+            peer: None,
+        };
+        match routes::find(ask.method, ask.path) {
+            Lookup::Found(Found { endpoint, parameter })
+                if endpoint.is_catalogue() && request.body().is_end_stream() =>
+            {
+                Some(Self { ask, endpoint, parameter })
+            }
+            _ => None,
+        }
     }
+
+    /// The response, however long it takes.
+    pub(super) async fn respond(self, app: &App, traced: Option<Traced>) -> Response {
+        let Self { ask, endpoint, parameter } = self;
+        let reading = ask.read(app, endpoint, parameter);
+        ask.attend(app, Led::To(endpoint), parameter, traced, reading).await
+    }
+}
+
+/// The response to a reader whose answer is kept, counts and has its body ready. Nothing is traced
+/// of it.
+pub(super) fn at_hand(reading: &Reading<'_>, app: &App) -> Option<Response> {
+    let arrived = Instant::now();
+    let Reading { ask, endpoint, parameter } = *reading;
     let Ok(Wanted::Answer(question)) = ask.wanted(endpoint, parameter) else { return None };
     let reply = app.cache.at_hand(&question).filter(|reply| reply.answer.is_found())?;
     let mut response = respond::at_hand(&reply, ask.headers)?;

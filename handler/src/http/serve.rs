@@ -1,5 +1,6 @@
 //! The accept loop: HTTP/1.1 on hyper, with limits that warp's own server lacks.
 
+use std::convert::Infallible;
 use std::future::{Future, ready};
 use std::io;
 use std::net::SocketAddr;
@@ -18,12 +19,14 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_io_timeout::TimeoutStream;
+use warp::reply::Response;
 
 use super::auth::Peer;
-use super::catalogue;
+use super::catalogue::{self, Reading};
+use super::problem::ApiError;
 use super::slow_head::{HEAD_MAX, Heads, SlowHead};
 use crate::app::App;
-use crate::telemetry::sampling::SAMPLER;
+use crate::telemetry::sampling::{SAMPLER, Traced};
 
 /// Connections at once. More wait in the system's queue. Each may hold a head and 10 kB more:
 /// DESIGN 8 has 192 MiB for all that happens at once.
@@ -71,12 +74,16 @@ pub async fn serve(listener: TcpListener, app: App, stop: impl Future<Output = (
     let filter = TowerToHyperService::new(warp::service(super::filter(&app)));
     let answer = move |request: Request<Incoming>, peer: SocketAddr, heads: &Heads| {
         heads.one_more(!request.body().is_end_stream());
-        // One that is traced goes the long way, and pays for it.
         let traced = SAMPLER.request(request.headers());
-        if traced.is_none()
-            && let Some(response) = catalogue::at_hand(&request, &app)
-        {
-            return Either::Left(ready(Ok(response)));
+        if let Some(reading) = Reading::of(&request) {
+            // One that is traced goes the long way, and pays for it.
+            if traced.is_none()
+                && let Some(response) = catalogue::at_hand(&reading, &app)
+            {
+                return Either::Left(ready(Ok(response)));
+            }
+            let answering = heads.clone().answering(read(request, Arc::clone(&app), traced));
+            return Either::Right(Either::Left(Box::pin(answering)));
         }
         let mut request = with_path(request);
         request.extensions_mut().insert(Peer(peer));
@@ -86,7 +93,7 @@ pub async fn serve(listener: TcpListener, app: App, stop: impl Future<Output = (
         }
         // The server moves the future of each request: a large one would cost those who are
         // answered at once.
-        Either::Right(Box::pin(heads.clone().answering(filter.call(request))))
+        Either::Right(Either::Right(Box::pin(heads.clone().answering(filter.call(request)))))
     };
     tokio::pin!(stop);
     loop {
@@ -130,6 +137,18 @@ pub async fn serve(listener: TcpListener, app: App, stop: impl Future<Output = (
     if timeout(DRAIN, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests did not end in time");
     }
+}
+
+/// The response to a reader.
+async fn read(
+    request: Request<Incoming>,
+    app: Arc<App>,
+    traced: Option<Traced>,
+) -> Result<Response, Infallible> {
+    Ok(match Reading::of(&request) {
+        Some(reading) => reading.respond(&app, traced).await,
+        None => ApiError::NotFound.respond(Some(request.uri().path())),
+    })
 }
 
 /// The places of connections.
