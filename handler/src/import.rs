@@ -15,12 +15,12 @@ pub mod source;
 pub mod watch;
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep_until};
 use tracing::{Instrument as _, Span};
 
 use crate::catalog::CategoryId;
@@ -225,7 +225,7 @@ impl Started {
             source = run.source,
             "import begins"
         );
-        let work = Work { store, rejects, lease, watcher };
+        let work = Work { store, rejects, lease, renewed: Mutex::new(Instant::now()), watcher };
         let outcome = work.carry_through(source, state, run).instrument(span.clone()).await;
         span::ended(&span, outcome.is_ok());
         outcome
@@ -269,6 +269,8 @@ struct Work<'a> {
     store: &'a Arc<dyn Store>,
     rejects: &'a Rejects,
     lease: Lease,
+    /// When the lease was renewed last, or that was tried.
+    renewed: Mutex<Instant>,
     watcher: &'a Watcher<'a>,
 }
 
@@ -308,13 +310,19 @@ impl Work<'_> {
         }
     }
 
-    /// Batches renew the lease as they go; a source or a place of refused rows that is slow must
-    /// not lose it. Ends when it is lost all the same: somebody else has the run, or it was
+    /// Batches renew the lease as they are committed; a source or a place of refused rows that is
+    /// slow must not lose it. Ends when it is lost all the same: somebody else has the run, or it was
     /// cancelled.
     async fn keep_lease(&self) {
         loop {
-            sleep(RENEW_EVERY).await;
-            match self.store.renew_lease(&self.lease).await {
+            let due = *self.renewed() + RENEW_EVERY;
+            if Instant::now() < due {
+                sleep_until(due).await;
+                continue;
+            }
+            let renewed = self.store.renew_lease(&self.lease).await;
+            self.lease_is_young();
+            match renewed {
                 Ok(()) => {}
                 Err(StoreError::RunLost) => return,
                 Err(e) => {
@@ -322,6 +330,14 @@ impl Work<'_> {
                 }
             }
         }
+    }
+
+    fn renewed(&self) -> MutexGuard<'_, Instant> {
+        self.renewed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lease_is_young(&self) {
+        *self.renewed() = Instant::now();
     }
 
     /// Applies what lies behind the run's checkpoint.
@@ -390,6 +406,7 @@ impl Work<'_> {
             drop(place);
             waiting = next;
             let counts = committed.map_err(Stop::Store)?.counts;
+            self.lease_is_young();
             (self.watcher)(Progress { bytes: stored_bytes.get(), bytes_total, counts });
             allow(&counts, run)?;
         }

@@ -124,7 +124,7 @@ describe("the page of the API document", { timeout: 600_000 }, () => {
     assert.ok(await page.locator("#RetryImport").isVisible() && !(await page.locator("#Home").isVisible()));
     await page.locator("#RetryImport > summary").focus();
     await page.keyboard.press("Enter");
-    assert.ok(await page.locator("#RetryImport button.send").isVisible());
+    await page.locator("#RetryImport button.send").waitFor();
     await page.goto(`${service.url}/docs#Stats`);
     await page.locator("#Stats[open]").waitFor();
     await tab.close();

@@ -344,6 +344,28 @@ async fn an_import_makes_two_connections_ready_and_gives_them_back() {
     assert_eq!(questions_at_once(&store, &responder, 4).await, 4, "nobody came for them");
 }
 
+/// On a connection of its own, and the hint at the claim is the one that was given already.
+#[tokio::test]
+async fn an_import_rehearses_beside_the_look_at_the_schema() {
+    let responder = Responder::start().await;
+    responder.answer("schema.get", [Answer::Silence]);
+    let target = responder.target();
+    let opening = tokio::spawn(async move {
+        SqlServerStore::open_to_import(target, 4, Migrate::Auto, Clock::System).await
+    });
+    assert_eq!(times_met(&responder, "load.rehearse", 1).await, 1);
+    opening.abort();
+
+    let responder = Responder::start().await;
+    let opening =
+        SqlServerStore::open_to_import(responder.target(), 4, Migrate::Auto, Clock::System);
+    let store = opening.await.unwrap();
+    store.expect_batches();
+    assert_eq!(times_met(&responder, "load.rehearse", 1).await, 1, "it was begun already");
+    store.expect_batches();
+    assert_eq!(times_met(&responder, "load.rehearse", 1).await, 1, "the other one");
+}
+
 /// How many of four questions find a connection.
 async fn questions_at_once(
     store: &Arc<dyn Store>,

@@ -13,7 +13,15 @@ use crate::store::sqlserver::connect::{Login, Target};
 use crate::store::sqlserver::{self, Migrate, SqlServerStore};
 use crate::store::{Store, StoreError};
 
-/// Opens it to import, to change users, to repair.
+/// Opens it to import.
+pub async fn open_to_import(settings: &Settings) -> Result<Arc<dyn Store>, StoreError> {
+    let Some(sql) = &settings.sql else { return open(settings).await };
+    let (target, most) = (target(settings, sql)?, sql.connections_max);
+    let opening = SqlServerStore::open_to_import(target, most, sql.migrate, Clock::System);
+    Ok(Arc::new(opening.await?))
+}
+
+/// Opens it to change users, to repair.
 pub async fn open(settings: &Settings) -> Result<Arc<dyn Store>, StoreError> {
     match &settings.sql {
         Some(sql) => Ok(Arc::new(open_server(settings, sql, sql.migrate).await?)),

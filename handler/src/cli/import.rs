@@ -47,7 +47,7 @@ pub(super) async fn run(settings: Settings, arguments: Arguments) -> Result<(), 
     } else {
         // Where refused rows are written, wherever the others go.
         let folder = DataFolder::make(&settings.data_dir)?;
-        let store = database::open(&settings).await?;
+        let store = database::open_to_import(&settings).await?;
         let (cache, _) = shared::cache_beside(&settings, &store);
         let blobs = Blobs::of(&settings).map_err(Failure::new)?;
         Importer::Loading(store, Rejects::at(folder.rejects(), blobs.as_ref()), cache)
@@ -77,8 +77,10 @@ impl Importer {
     async fn take(&self, file: &Path, arguments: &Arguments) -> Result<(), Failure> {
         match self {
             Self::Loading(store, rejects, cache) => {
-                // Serving instances see the rows as they come.
-                let _telling = AbortOnDrop::of(tell(Arc::clone(cache)));
+                // Serving instances see the rows as they come. Where nothing is shared they ask the
+                // store, and there is nobody to tell.
+                let is_shared = cache.shared_breaker().is_some();
+                let _telling = is_shared.then(|| AbortOnDrop::of(tell(Arc::clone(cache))));
                 load(file, store, rejects, cache, arguments).await
             }
             Self::Checking(settings) => check(file, settings, arguments).await,

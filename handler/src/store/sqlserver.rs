@@ -164,7 +164,24 @@ impl SqlServerStore {
         migrate: Migrate,
         clock: Clock,
     ) -> Result<Self, StoreError> {
-        let mut store = Self {
+        Self::at(target, connections_max, clock).opened(migrate).await
+    }
+
+    /// The same for an import: a connection for its batches is made ready meanwhile. The other
+    /// one will be that which looks at the schema now.
+    pub async fn open_to_import(
+        target: Target,
+        connections_max: u32,
+        migrate: Migrate,
+        clock: Clock,
+    ) -> Result<Self, StoreError> {
+        let store = Self::at(target, connections_max, clock);
+        store.ready.add_early(&store.connections);
+        store.opened(migrate).await
+    }
+
+    fn at(target: Target, connections_max: u32, clock: Clock) -> Self {
+        Self {
             connections: Arc::new(Connections::new(target, connections_max)),
             clock,
             has_search: false,
@@ -172,10 +189,13 @@ impl SqlServerStore {
             pace: Pace::default(),
             ahead: Ahead::default(),
             ready: Arc::default(),
-        };
-        store.prepare(migrate).await?;
-        store.has_search = store.finds_words().await?;
-        Ok(store)
+        }
+    }
+
+    async fn opened(mut self, migrate: Migrate) -> Result<Self, StoreError> {
+        self.prepare(migrate).await?;
+        self.has_search = self.finds_words().await?;
+        Ok(self)
     }
 
     async fn prepare(&self, migrate: Migrate) -> Result<(), StoreError> {

@@ -42,6 +42,8 @@ struct State {
     alarm: Option<AbortHandle>,
     /// The rehearsals begun so far.
     begun: u64,
+    /// What is asked for next was begun already.
+    is_early: bool,
 }
 
 /// One that goes on. In the middle of a statement its connection is thrown away with it.
@@ -57,10 +59,19 @@ impl Drop for Rehearsal {
 }
 
 impl Ready {
+    /// Begins with the first one before it is asked for.
+    pub(super) fn add_early(self: &Arc<Self>, connections: &Arc<Connections>) {
+        self.add(connections);
+        self.state().is_early = true;
+    }
+
     /// Begins to make one more ready, if there are not enough and one is to spare.
     pub(super) fn add(self: &Arc<Self>, connections: &Arc<Connections>) {
         let mut state = self.state();
         self.set_alarm(&mut state);
+        if std::mem::take(&mut state.is_early) {
+            return;
+        }
         if state.waiting.len() + state.rehearsals.len() < CONNECTIONS {
             state.begun += 1;
             let number = state.begun;
