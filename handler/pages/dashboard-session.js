@@ -34,7 +34,7 @@ class Session {
   async signIn(email, password) {
     const response = await send("/login", { method: "POST", body: { email, password } });
     if (!response.ok) throw await failure(response);
-    await this.#take(response);
+    this.#take(await jsonOf(response));
     try {
       await this.#assertAdministrator();
     } catch (error) {
@@ -53,11 +53,13 @@ class Session {
 
   /** Ends it for good, with every other session of the user. Here it is closed at once. */
   async signOut() {
+    // Of an exchange that is on its way the server may know, and we not.
+    const isExchanging = this.#refreshing !== null;
     const leaving = this.#handOver();
     try {
       await leaving.ask("/logout", { method: "POST" });
     } catch (error) {
-      if (!(error instanceof Ended)) throw error;
+      if (!(error instanceof Ended) || isExchanging) throw error;
     }
   }
 
@@ -108,14 +110,14 @@ class Session {
   async #exchange() {
     const refreshToken = this.#refreshToken;
     const response = await send("/login/refresh", { method: "POST", body: { refreshToken } });
+    const tokens = response.ok ? await jsonOf(response) : null;
     if (this.#refreshToken !== refreshToken) throw new Failed("Signed out meanwhile.");
-    if (response.ok) return this.#take(response);
+    if (tokens) return this.#take(tokens);
     if (response.status === 401 || response.status === 403) throw this.#end("Your session has ended. Sign in to go on.");
     throw await failure(response);
   }
 
-  async #take(response) {
-    const { idToken, refreshToken, expiresIn } = await jsonOf(response);
+  #take({ idToken, refreshToken, expiresIn }) {
     const lifeMs = Number(expiresIn) * 1000;
     this.#token = idToken;
     this.#refreshToken = refreshToken;

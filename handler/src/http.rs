@@ -2,8 +2,8 @@
 //!
 //! There is one table of routes, [`routes`], and one warp filter that takes a request apart
 //! and looks there. A filter a route would do, but each one that does not match costs about
-//! 50 ns and answers a wrong method with what the next one says of the path. Readers do not
-//! even pass that filter, see `catalogue`.
+//! 50 ns and answers a wrong method with what the next one says of the path. Readers, who
+//! send no body, do not even pass that filter, see `catalogue`.
 
 mod accept;
 mod auth;

@@ -269,7 +269,7 @@ struct Work<'a> {
     store: &'a Arc<dyn Store>,
     rejects: &'a Rejects,
     lease: Lease,
-    /// When the lease was renewed last, or that was tried.
+    /// When somebody began to renew the lease last, by a batch or without.
     renewed: Mutex<Instant>,
     watcher: &'a Watcher<'a>,
 }
@@ -311,8 +311,8 @@ impl Work<'_> {
     }
 
     /// Batches renew the lease as they are committed; a source or a place of refused rows that is
-    /// slow must not lose it. Ends when it is lost all the same: somebody else has the run, or it was
-    /// cancelled.
+    /// slow must not lose it. Ends when it is lost all the same: somebody else has the run, or it
+    /// was cancelled.
     async fn keep_lease(&self) {
         loop {
             let due = *self.renewed() + RENEW_EVERY;
@@ -320,9 +320,8 @@ impl Work<'_> {
                 sleep_until(due).await;
                 continue;
             }
-            let renewed = self.store.renew_lease(&self.lease).await;
-            self.lease_is_young();
-            match renewed {
+            *self.renewed() = Instant::now();
+            match self.store.renew_lease(&self.lease).await {
                 Ok(()) => {}
                 Err(StoreError::RunLost) => return,
                 Err(e) => {
@@ -334,10 +333,6 @@ impl Work<'_> {
 
     fn renewed(&self) -> MutexGuard<'_, Instant> {
         self.renewed.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn lease_is_young(&self) {
-        *self.renewed() = Instant::now();
     }
 
     /// Applies what lies behind the run's checkpoint.
@@ -400,13 +395,19 @@ impl Work<'_> {
                 rows = batch.read,
                 rejected = batch.rejects.len(),
             );
-            let commit = self.store.commit_batch(&self.lease, batch).instrument(span.clone());
-            let (committed, next) = tokio::join!(commit, next_sent());
+            let commit = async {
+                let sent_at = Instant::now();
+                let committed = self.store.commit_batch(&self.lease, batch).await;
+                if committed.is_ok() {
+                    *self.renewed() = sent_at;
+                }
+                committed
+            };
+            let (committed, next) = tokio::join!(commit.instrument(span.clone()), next_sent());
             span::ended(&span, committed.is_ok());
             drop(place);
             waiting = next;
             let counts = committed.map_err(Stop::Store)?.counts;
-            self.lease_is_young();
             (self.watcher)(Progress { bytes: stored_bytes.get(), bytes_total, counts });
             allow(&counts, run)?;
         }

@@ -366,6 +366,19 @@ async fn an_import_rehearses_beside_the_look_at_the_schema() {
     assert_eq!(times_met(&responder, "load.rehearse", 1).await, 1, "the other one");
 }
 
+/// The schema was not there yet, say: the hint at the claim begins it again.
+#[tokio::test]
+async fn an_early_rehearsal_that_fails_is_none() {
+    let responder = Responder::start().await;
+    responder.answer("load.rehearse", [Answer::Error(2_812)]);
+    let opening =
+        SqlServerStore::open_to_import(responder.target(), 4, Migrate::Auto, Clock::System);
+    let store = opening.await.unwrap();
+    assert_eq!(times_met(&responder, "load.rehearse", 1).await, 1);
+    store.expect_batches();
+    assert_eq!(times_met(&responder, "load.rehearse", 1).await, 1);
+}
+
 /// How many of four questions find a connection.
 async fn questions_at_once(
     store: &Arc<dyn Store>,

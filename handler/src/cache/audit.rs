@@ -15,6 +15,8 @@ use tokio::time::{Instant, sleep};
 use super::answer::Answer;
 use super::asking::DEADLINE;
 use super::counters::count;
+use super::encoding::Encoding;
+use super::entity_tag::EntityTag;
 use super::page::{self, Decoded};
 use super::shared::{Kept, Shared, SharedError};
 use super::versions::{Gate, Known, Row, Tag, Version, Versions};
@@ -167,8 +169,11 @@ async fn compare(
     let mut known = Known::new(Duration::MAX);
     known.raise(stored);
     let truth = origin.load(question, &known).await?;
+    // A page says itself in which state its body is.
+    let body = answer.body(Encoding::Identity).await.unwrap_or_default();
     let is_equal = truth.is_found() == answer.is_found()
         && truth.state() == answer.state()
+        && truth.state() == EntityTag::of(&body)
         && truth.link == answer.link
         && truth.total == answer.total;
     if is_equal {

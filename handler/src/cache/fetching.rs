@@ -195,6 +195,16 @@ impl Cache {
         Some(Reply { answer: Arc::new(answer), outcome: Outcome::Stale(age.as_secs()) })
     }
 
+    /// Gives up an answer whose body proved to be none, here and for the others.
+    pub async fn give_up(self: &Arc<Self>, question: &Question) {
+        count(&self.counters.shared_unreadable);
+        tracing::warn!("a page of the shared cache cannot be unpacked, and is loaded anew");
+        self.slots.invalidate(question).await;
+        if let Some(look) = self.look(question, &self.known()) {
+            look.remove().await;
+        }
+    }
+
     /// Makes an answer anew in the background, so that nobody waits when its life is over.
     fn renew(self: &Arc<Self>, question: &Question) {
         let renewing = || self.renewing.lock().unwrap_or_else(PoisonError::into_inner);

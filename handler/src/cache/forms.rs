@@ -30,6 +30,8 @@ pub struct Damaged;
 pub struct Forms {
     /// Bytes of the plain form.
     len: usize,
+    /// Whether it came packed.
+    is_packed: bool,
     identity: OnceLock<Bytes>,
     gzip: OnceCell<Bytes>,
     brotli: OnceCell<Bytes>,
@@ -46,12 +48,13 @@ impl Forms {
     /// Of a body that is packed by zstd, and has so many bytes unpacked. It is unpacked when
     /// somebody wants it so.
     pub fn packed(body: Bytes, len: usize) -> Self {
-        Self { zstd: OnceCell::new_with(Some(body)), ..Self::none(len) }
+        Self { zstd: OnceCell::new_with(Some(body)), is_packed: true, ..Self::none(len) }
     }
 
     fn none(len: usize) -> Self {
         Self {
             len,
+            is_packed: false,
             identity: OnceLock::new(),
             gzip: OnceCell::new(),
             brotli: OnceCell::new(),
@@ -71,7 +74,7 @@ impl Forms {
     }
 
     fn ready(&self) -> Option<Encoding> {
-        let is_ready = self.zstd.initialized() && !self.brotli.initialized();
+        let is_ready = self.is_packed && !self.brotli.initialized();
         is_ready.then_some(Encoding::Zstd)
     }
 
@@ -155,7 +158,8 @@ mod tests {
         assert_eq!(body.at_hand(Encoding::Brotli), None);
         assert_eq!(body.at_hand(Encoding::Identity), Some(plain.clone()));
         let same = Forms::plain(plain);
-        assert_eq!(same.ready(), None);
+        same.get(Encoding::Zstd).await.unwrap();
+        assert_eq!(same.ready(), None, "somebody wanted nothing else, and it came plain");
         for encoding in ENCODINGS {
             assert_eq!(body.get(encoding).await, same.get(encoding).await, "{encoding:?}");
         }

@@ -16,7 +16,7 @@
 //! A compressed body goes on as it lies here to a client that takes it so.
 //!
 //! Numbers are big-endian. A page that is damaged, of another question or of another format is
-//! no page.
+//! no page. One that is whole and cannot be unpacked is given up when somebody wants it plain.
 
 use std::time::Duration;
 

@@ -16,6 +16,7 @@ use super::problem::ApiError;
 use super::routes::{self, Endpoint, Found, Lookup};
 use super::{Ask, products, respond, stream};
 use crate::app::App;
+use crate::cache::forms::Damaged;
 use crate::question::Question;
 use crate::telemetry::requests::Led;
 use crate::telemetry::sampling::Traced;
@@ -91,15 +92,28 @@ impl Ask<'_> {
                 stream::list(store, streams, self.query, form).await
             }
             Wanted::Answer(question) => {
-                let reply = app.cache.answer(&question).await?;
-                if !reply.answer.is_found() {
-                    let mut response = products::absent(&question).respond(Some(self.path));
-                    respond::tell_where_from(&mut response, reply.outcome);
+                if let Ok(response) = self.look_up(app, &question).await? {
                     return Ok(response);
                 }
-                Ok(respond::answer(&reply, self.headers).await?)
+                app.cache.give_up(&question).await;
+                Ok(self.look_up(app, &question).await??)
             }
         }
+    }
+
+    /// The response with the answer to a question, unless its body proves to be none.
+    async fn look_up(
+        &self,
+        app: &App,
+        question: &Question,
+    ) -> Result<Result<Response, Damaged>, ApiError> {
+        let reply = app.cache.answer(question).await?;
+        if !reply.answer.is_found() {
+            let mut response = products::absent(question).respond(Some(self.path));
+            respond::tell_where_from(&mut response, reply.outcome);
+            return Ok(Ok(response));
+        }
+        Ok(respond::answer(&reply, self.headers).await)
     }
 
     fn wanted(&self, endpoint: Endpoint, parameter: &str) -> Result<Wanted, ApiError> {

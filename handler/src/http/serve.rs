@@ -23,7 +23,6 @@ use warp::reply::Response;
 
 use super::auth::Peer;
 use super::catalogue::{self, Reading};
-use super::problem::ApiError;
 use super::slow_head::{HEAD_MAX, Heads, SlowHead};
 use crate::app::App;
 use crate::telemetry::sampling::{SAMPLER, Traced};
@@ -145,10 +144,8 @@ async fn read(
     app: Arc<App>,
     traced: Option<Traced>,
 ) -> Result<Response, Infallible> {
-    Ok(match Reading::of(&request) {
-        Some(reading) => reading.respond(&app, traced).await,
-        None => ApiError::NotFound.respond(Some(request.uri().path())),
-    })
+    let reading = Reading::of(&request).expect("it was a reader's when it came");
+    Ok(reading.respond(&app, traced).await)
 }
 
 /// The places of connections.

@@ -69,7 +69,9 @@ impl Ready {
     pub(super) fn add(self: &Arc<Self>, connections: &Arc<Connections>) {
         let mut state = self.state();
         self.set_alarm(&mut state);
-        if std::mem::take(&mut state.is_early) {
+        // Unless it came to nothing: there may have been no procedure yet.
+        let has_none = state.waiting.is_empty() && state.rehearsals.is_empty();
+        if std::mem::take(&mut state.is_early) && !has_none {
             return;
         }
         if state.waiting.len() + state.rehearsals.len() < CONNECTIONS {
