@@ -16,6 +16,7 @@ pub mod encoding;
 pub mod entity_tag;
 mod fetching;
 pub mod forms;
+mod glancing;
 mod guard;
 pub mod page;
 pub mod redis;
@@ -43,6 +44,7 @@ use answer::Answer;
 use asking::Asked;
 use breaker::BreakerState;
 use counters::{Counters, count};
+use glancing::Glancing;
 use guard::{Caller, Guard};
 use shared::{Shared, SharedError};
 use slots::Slots;
@@ -140,6 +142,8 @@ pub struct Cache {
     nudged: Notify,
     /// Places of those who load or wait for a load, readers who have gone among them.
     fills: Arc<Semaphore>,
+    /// The places at which somebody glances.
+    glancing: Glancing,
     /// Answers that are being made anew before their end.
     renewing: Mutex<HashSet<Question>>,
     /// Some of the questions whose answers came in, for the audit.
@@ -179,6 +183,7 @@ impl Cache {
             asking: tokio::sync::Mutex::default(),
             nudged: Notify::new(),
             fills: Arc::new(Semaphore::new(FILLS_MAX)),
+            glancing: Glancing::default(),
             renewing: Mutex::default(),
             sample: Mutex::default(),
             asked_at_ms: AtomicU64::new(0),

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::answer::Answer;
 use super::asking::{DEADLINE, wall_clock};
 use super::counters::count;
+use super::glancing::First;
 use super::guard::Caller;
 use super::page::{self, Decoded};
 use super::shared::{Kept, LEASE, Lease, Page, Place, Shared, SharedError, Stamp, Turn};
@@ -56,21 +57,60 @@ impl Cache {
             }
             return Ok(Reply { answer: Arc::clone(answer), outcome: Outcome::Hit });
         }
-        let place = Arc::clone(&self.fills).try_acquire_owned();
-        let place = place.map_err(|_| {
+        let turn = Arc::clone(&self.fills).try_acquire_owned();
+        let turn = turn.map_err(|_| {
             count(&self.counters.busy);
             Arc::new(StoreError::Busy)
         })?;
+        let (first, glance) = match self.glance(question, known).await {
+            Some((_, Glance::Page(fetched))) => return Ok(self.keep(question, fetched).await),
+            glanced => glanced.unzip(),
+        };
         let (cache, question, known) = (Arc::clone(self), question.clone(), known.clone());
         // In a box: it is large, and would be moved several times.
         let filling = Box::pin(async move {
-            let _place = place;
-            cache.fetch_or_join(&question, &known, kept).await
+            let _held = (turn, first);
+            cache.fetch_or_join(&question, &known, kept, glance).await
         });
         // To its end, whoever hangs up: a load that ended with its caller would be begun anew
         // by the next one, while the store is still busy with the first.
         let filled = tokio::spawn(filling.in_current_span()).await;
         filled.map_err(|e| Arc::new(StoreError::Corrupt(e.into())))?
+    }
+
+    /// A glance at what was left for this question, by the first one who asks it: most find it,
+    /// and are spared what others need who wait with them. `None` for the others, and where
+    /// there is nothing to look for or in.
+    async fn glance(
+        self: &Arc<Self>,
+        question: &Question,
+        known: &Known,
+    ) -> Option<(First, Glance)> {
+        let look = self.look(question, known)?;
+        let first = self.glancing.begin(&look.place)?;
+        Some((first, look.glance().await))
+    }
+
+    /// Keeps an answer that another instance had left, and gives it.
+    async fn keep(&self, question: &Question, fetched: Fetched) -> Reply {
+        let slot = self.slot(fetched);
+        let answer = slot.answer.clone().expect("an answer was fetched");
+        let known = self.known();
+        let other = self.slots.get(question).await;
+        // A newer one may have been put there meanwhile.
+        if other.is_none_or(|other| other.answer_that_counts(&known).is_none()) {
+            self.slots.insert(question.clone(), slot).await;
+        }
+        self.count_fetched(question, true);
+        Reply { answer, outcome: Outcome::Hit }
+    }
+
+    fn count_fetched(&self, question: &Question, is_shared: bool) {
+        if question.is_shared() {
+            self.sample(question);
+        }
+        let counters = &self.counters;
+        count(if is_shared { &counters.shared_hits } else { &counters.misses });
     }
 
     /// Fetches and keeps the answer; whoever finds that on its way joins it.
@@ -79,9 +119,10 @@ impl Cache {
         question: &Question,
         known: &Known,
         kept: Slot,
+        glance: Option<Glance>,
     ) -> Result<Reply, Arc<StoreError>> {
         let fetch = Box::pin(async {
-            match self.fetch(question, known).await {
+            match self.fetch(question, known, glance).await {
                 Ok(fetched) => self.slot(fetched),
                 Err(error) => {
                     let left = if kept.answer.is_some() {
@@ -105,15 +146,8 @@ impl Cache {
                 Err(error)
             }
             (None, Some(answer)) => {
-                if question.is_shared() {
-                    self.sample(question);
-                }
-                let (counter, outcome) = if is_shared {
-                    (&self.counters.shared_hits, Outcome::Hit)
-                } else {
-                    (&self.counters.misses, Outcome::Miss)
-                };
-                count(counter);
+                self.count_fetched(question, is_shared);
+                let outcome = if is_shared { Outcome::Hit } else { Outcome::Miss };
                 Ok(Reply { answer, outcome })
             }
             (None, None) => unreachable!("a slot holds an answer or an error"),
@@ -138,11 +172,16 @@ impl Cache {
         self: &Arc<Self>,
         question: &Question,
         known: &Known,
+        glance: Option<Glance>,
     ) -> Result<Fetched, StoreError> {
-        match self.look(question, known) {
-            Some(look) => look.fetch().await,
-            None => self.fetch_alone(question).await,
-        }
+        let Some(look) = self.look(question, known) else {
+            return self.fetch_alone(question).await;
+        };
+        let glance = match glance {
+            Some(glance) => glance,
+            None => look.glance().await,
+        };
+        look.fetch(glance).await
     }
 
     /// A look in what the instances share; `None` where there is nothing to look for or in.
@@ -263,6 +302,16 @@ enum Taken {
     NoPage,
 }
 
+/// What a glance at the place of an answer has shown.
+enum Glance {
+    /// One that can be given.
+    Page(Fetched),
+    /// None, or one that is older than what was known on arrival.
+    Nothing(Option<Stamp>),
+    /// The shared part cannot be asked.
+    Away,
+}
+
 /// A look for an answer in what the instances share.
 struct Look<'a> {
     cache: &'a Arc<Cache>,
@@ -276,20 +325,34 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// The answer that was left, or that another instance is loading, or that we load.
-    async fn fetch(&self) -> Result<Fetched, StoreError> {
-        let mut seen = None;
+    /// What was left there.
+    async fn glance(&self) -> Glance {
         match self.cache.ask_shared_to(Caller::Waiting, self.shared.get(&self.place)).await {
-            Ok(None) => {}
+            Ok(None) => Glance::Nothing(None),
             Ok(Some(kept)) => match self.take(&kept) {
-                Taken::Counts(fetched) => return Ok(fetched),
-                Taken::Older(stamp) => seen = Some(stamp),
-                Taken::NoPage => self.remove().await,
+                Taken::Counts(fetched) => Glance::Page(fetched),
+                Taken::Older(stamp) => Glance::Nothing(Some(stamp)),
+                Taken::NoPage => {
+                    self.remove().await;
+                    Glance::Nothing(None)
+                }
             },
-            Err(SharedError::Nonsense(_)) => self.remove().await,
-            // One load an instance.
-            Err(SharedError::Away(_)) => return self.alone().await,
+            Err(SharedError::Nonsense(_)) => {
+                self.remove().await;
+                Glance::Nothing(None)
+            }
+            Err(SharedError::Away(_)) => Glance::Away,
         }
+    }
+
+    /// The answer that was left, or that another instance is loading, or that we load.
+    async fn fetch(&self, glance: Glance) -> Result<Fetched, StoreError> {
+        let mut seen = match glance {
+            Glance::Page(fetched) => return Ok(fetched),
+            Glance::Nothing(seen) => seen,
+            // One load an instance.
+            Glance::Away => return self.alone().await,
+        };
         let lease = lease(self.lease_name());
         let mut waits_until = None;
         loop {
