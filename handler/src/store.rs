@@ -98,8 +98,10 @@ pub trait Store: users::Users {
     /// writers up for longer.
     fn batch_rows(&self) -> usize;
 
-    /// Sends a batch that is to be committed next, where that can be done ahead. A hint: whatever
-    /// comes of it, the batch is committed whole by [`Self::commit_batch`].
+    /// Sends a batch that is to be committed next, where that can be done ahead: one beside the
+    /// one that is being committed. A hint: whatever comes of it, the batch is committed whole by
+    /// [`Self::commit_batch`]. Between that and the commit before it the caller waits for nothing
+    /// else of the store: the batch may hold locks.
     async fn send_ahead(&self, lease: &Lease, batch: &Batch);
 
     /// Applies a batch and moves the run's checkpoint behind it, both or neither.

@@ -154,7 +154,7 @@ pub fn batch(start: u64, end: u64, products: Vec<Product>) -> Batch {
         end: Checkpoint { offset: end, line: end, ..Checkpoint::default() },
         read: products.len() as u64,
         replaced: 0,
-        rows: Rows::Products { rows: products, columns: ALL_COLUMNS, categories },
+        rows: Rows::Products { rows: products.into(), columns: ALL_COLUMNS, categories },
         rejects: Vec::new(),
     }
 }

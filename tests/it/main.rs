@@ -16,6 +16,7 @@ mod cache_protocol;
 mod cache_random;
 mod cache_shared;
 mod command_line;
+mod contract_ahead;
 mod contract_identity;
 mod contract_runs;
 mod contract_shared;

@@ -71,10 +71,15 @@ mod on_sqlserver {
     use std::sync::Arc;
 
     use reqwest::StatusCode;
+    use tiberius::Client;
+    use tokio::net::TcpStream;
+    use tokio::time::timeout;
+    use tokio_util::compat::Compat;
     use vitrine::cache::versions::{Row, Versions};
+    use vitrine::catalog::Asin;
     use vitrine::clock::Clock;
-    use vitrine::store::Store;
     use vitrine::store::sqlserver::SCHEMA;
+    use vitrine::store::{Batch, Lease, Store, StoreError};
 
     use super::*;
     use crate::contract_store::{batch, begin, load, product};
@@ -217,6 +222,69 @@ mod on_sqlserver {
         store.commit_batch(&lease, batch(1, 2, vec![product("B2", None, 1)])).await.unwrap();
         let now = store.run(run.id).await.unwrap().unwrap();
         assert!(now.rate().unwrap() > 0.0);
+    }
+
+    /// Whether nobody has this lock.
+    async fn is_free(editor: &mut Client<Compat<TcpStream>>, lock: &str) -> bool {
+        let sql = format!("SELECT APPLOCK_TEST('public', '{lock}', 'Exclusive', 'Session')");
+        let row = editor.simple_query(sql).await.unwrap().into_row().await.unwrap().unwrap();
+        row.get::<i16, _>(0) == Some(1)
+    }
+
+    /// A run whose second batch has begun beside the first, which an editor holds up for so long.
+    async fn two_beside_each_other(
+        database: &TestDatabase,
+        store: &Arc<dyn Store>,
+    ) -> (Lease, Batch) {
+        load(store, "before", vec![product("A1", Some(1), 1)]).await;
+        let (_, lease) = begin(store, "a", "1").await;
+        let first = batch(0, 1, vec![product("A1", Some(2), 1)]);
+        let second = batch(1, 2, vec![product("B1", None, 1)]);
+        let mut editor = database.connect().await;
+        let hold = "BEGIN TRANSACTION; UPDATE amazon.products SET price = 9 WHERE asin = 'A1'";
+        editor.simple_query(hold).await.unwrap().into_results().await.unwrap();
+        store.send_ahead(&lease, &first).await;
+        store.send_ahead(&lease, &second).await;
+        let committing = {
+            let store = Arc::clone(store);
+            tokio::spawn(async move { store.commit_batch(&lease, first).await })
+        };
+        let lock = format!("import {} at 1", lease.run.0);
+        let mut looking = database.connect().await;
+        let has_begun = async { while is_free(&mut looking, &lock).await {} };
+        timeout(Duration::from_secs(30), has_begun).await.expect("it begins");
+        assert_eq!(store.run(lease.run).await.unwrap().unwrap().checkpoint.offset, 0);
+        let let_go = editor.simple_query("ROLLBACK TRANSACTION").await.unwrap();
+        let_go.into_results().await.unwrap();
+        committing.await.unwrap().unwrap();
+        (lease, second)
+    }
+
+    #[tokio::test]
+    #[ignore = "needs TEST_SQL_CONNECTION_STRING"]
+    async fn a_batch_begins_beside_the_one_before_it() {
+        let database = TestDatabase::make().await;
+        let store: Arc<dyn Store> = database.store(Clock::System).await;
+        let (lease, second) = two_beside_each_other(&database, &store).await;
+        let counted = store.commit_batch(&lease, second).await.unwrap().counts;
+        assert_eq!((counted.read, counted.loaded), (2, 2));
+        let found = store.product(&Asin::parse("A1").unwrap()).await.unwrap();
+        assert_eq!(found, Some(product("A1", Some(2), 1)));
+        assert_eq!(counts(&store).await[&1], 2);
+    }
+
+    #[tokio::test]
+    #[ignore = "needs TEST_SQL_CONNECTION_STRING"]
+    async fn a_batch_that_has_begun_does_not_count_when_its_run_is_lost() {
+        let database = TestDatabase::make().await;
+        let store: Arc<dyn Store> = database.store(Clock::System).await;
+        let (lease, second) = two_beside_each_other(&database, &store).await;
+        store.cancel_run(lease.run).await.unwrap().unwrap();
+        let before = store.versions().await.unwrap();
+        let late = store.commit_batch(&lease, second).await;
+        assert!(matches!(late, Err(StoreError::RunLost)), "{late:?}");
+        assert_eq!(store.product(&Asin::parse("B1").unwrap()).await.unwrap(), None);
+        assert_eq!((counts(&store).await[&1], store.versions().await.unwrap()), (1, before));
     }
 
     #[tokio::test]

@@ -283,7 +283,7 @@ impl Batches {
         let replaced = gathered.products.replaced + gathered.categories.replaced;
         let rows = match self.layout {
             Layout::Products { .. } => Rows::Products {
-                rows: gathered.products.rows,
+                rows: gathered.products.rows.into(),
                 columns: self.layout.product_columns(),
                 categories: gathered.mentioned.into_iter().collect(),
             },

@@ -1,11 +1,12 @@
 //! What a store keeps of an import: the run, its checkpoint, its batches and rejects.
 //!
 //! A run belongs to one state of one source. It is carried forward batch by batch;
-//! each batch is one transaction, and begins with the *fence*: the checkpoint must
+//! each batch is one transaction, and passes the *fence*: the checkpoint must
 //! stand where the batch begins, and the lease must still be ours. Whoever was
 //! paused, killed or overtaken can therefore never apply a batch twice.
 
 use std::fmt;
+use std::sync::Arc;
 
 use uuid::Uuid;
 
@@ -278,8 +279,8 @@ pub enum Cancelled {
 pub enum Rows {
     /// Products, each asin at most once.
     Products {
-        /// The rows.
-        rows: Vec<Product>,
+        /// The rows. Shared, so that a batch can be on its way while it waits for its turn.
+        rows: Arc<Vec<Product>>,
         /// Which optional columns the file has.
         columns: ProductColumns,
         /// The categories of all rows read, those that were replaced within the batch

@@ -31,7 +31,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use backon::BackoffBuilder as _;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
     Batch, Cancelled, Claim, Claimed, Committed, Edit, End, Lease, Once, Page, PoolUse, Read,
@@ -40,7 +40,7 @@ use super::{
 use crate::cache::versions::Versions;
 use crate::catalog::{Asin, Category, CategoryCount, PageQuery, Product};
 use crate::clock::Clock;
-use ahead::Ahead;
+use ahead::{Ahead, Staged};
 use connect::Target;
 use faults::{Fault, store_error};
 use pace::Pace;
@@ -54,8 +54,6 @@ use turns::Turns;
 const REQUEST: Duration = Duration::from_secs(9);
 /// What an import waits for a database that wakes, moves or is throttled.
 const BATCH: Duration = Duration::from_mins(4);
-/// What a batch may take that is sent ahead: the lease of its run waits for it.
-const AHEAD: Duration = Duration::from_secs(10);
 /// What is said of a server that did not answer a moment ago.
 const LEFT_ALONE: &str = "it did not answer a moment ago";
 
@@ -122,7 +120,7 @@ pub async fn inspect(target: Target, migrate: Migrate) -> Result<String, StoreEr
         has_search: false,
         turns: Turns::default(),
         pace: Pace::default(),
-        ahead: Ahead::default(),
+        ahead: Arc::default(),
         ready: Arc::default(),
     };
     let found = read!(store, |session| schema::look(session).await)?;
@@ -152,7 +150,7 @@ pub struct SqlServerStore {
     has_search: bool,
     turns: Turns,
     pace: Pace,
-    ahead: Ahead,
+    ahead: Arc<Ahead>,
     ready: Arc<Ready>,
 }
 
@@ -187,7 +185,7 @@ impl SqlServerStore {
             has_search: false,
             turns: Turns::default(),
             pace: Pace::default(),
-            ahead: Ahead::default(),
+            ahead: Arc::default(),
             ready: Arc::default(),
         }
     }
@@ -221,6 +219,37 @@ impl SqlServerStore {
         use cells::Cells as _;
         let row = read!(self, |session| Ok(session.row(search::HAS_INDEX, &[]).await?))?;
         Ok(row.is_some_and(|row| row.truth(0).unwrap_or(false)))
+    }
+
+    /// On the connection that it was sent ahead on, if it was.
+    async fn try_to_commit(
+        &self,
+        lease: &Lease,
+        batch: &Batch,
+    ) -> Result<Committed, Stop<StoreError>> {
+        let now = self.now();
+        let has_begun = || self.ahead.has_begun(lease, batch.start);
+        let sent = self.ahead.take(lease, batch).await;
+        let began = Instant::now();
+        if let Some(Staged { mut session, took, applied }) = sent {
+            let done = match applied {
+                Some(applied) => load::commit(&mut session, lease, batch, applied, now).await,
+                None => load::apply(&mut session, lease, batch, now, has_begun).await,
+            };
+            self.pace_by(batch, &done, began.elapsed().max(took));
+            if done.is_ok() {
+                self.ready.put(session);
+            }
+            return done;
+        }
+        let mut session = self.connections.get().await?;
+        // What a connection takes for its first batch says nothing of the next ones.
+        let is_first = !session.has_applied;
+        let done = load::load(&mut session, lease, batch, now, has_begun).await;
+        if !(is_first && done.is_ok()) {
+            self.pace_by(batch, &done, began.elapsed());
+        }
+        done
     }
 
     /// The next batch's size follows what became of this one.
@@ -306,7 +335,9 @@ impl Store for SqlServerStore {
 
     async fn categories(&self) -> Result<Read<Vec<Category>>, StoreError> {
         let results = read!(self, |session| Ok(lists::categories(session).await?))?;
-        lists::categories_of(&results)
+        let categories = lists::categories_of(&results)?;
+        self.ahead.know_all(categories.value.iter().map(|category| category.id).collect());
+        Ok(categories)
     }
 
     async fn category_counts(&self) -> Result<Read<Vec<CategoryCount>>, StoreError> {
@@ -373,7 +404,7 @@ impl Store for SqlServerStore {
         true
     }
 
-    /// One is sent ahead while another is made.
+    /// Two are applied beside each other while another is made.
     fn batches_held(&self) -> usize {
         3
     }
@@ -383,43 +414,26 @@ impl Store for SqlServerStore {
     }
 
     async fn send_ahead(&self, lease: &Lease, batch: &Batch) {
-        let Some(mut session) = self.ready.get(&self.connections).await else { return };
-        let began = Instant::now();
-        // One that is given up is busy, and thrown away.
-        match timeout(AHEAD, load::stage(&mut session, batch)).await {
-            Ok(Ok(())) => self.ahead.put(lease, batch, began.elapsed(), session),
-            Ok(Err(e)) => tracing::debug!("a batch is sent again when its turn comes: {e}"),
-            Err(late) => tracing::debug!("a batch is sent again when its turn comes: {late}"),
-        }
+        self.ahead.send(&self.ready, &self.connections, lease, batch);
     }
 
     async fn commit_batch(&self, lease: &Lease, batch: Batch) -> Result<Committed, StoreError> {
-        let (batch, now) = (&batch, self.now());
         let committed = self
             .repeat(BATCH, || async {
-                let began = Instant::now();
-                if let Some((mut session, took)) = self.ahead.take(lease, batch) {
-                    let applied = load::apply(&mut session, lease, batch, now).await;
-                    self.pace_by(batch, &applied, began.elapsed().max(took));
-                    if applied.is_ok() {
-                        self.ready.put(session);
-                    }
-                    return applied;
+                // Also where nobody waits any more: what was applied beside it holds locks.
+                let unless_done = self.ahead.to_forget(lease);
+                let done = self.try_to_commit(lease, &batch).await;
+                match &done {
+                    Ok(_) => unless_done.keep(),
+                    Err(Stop::Sql(e)) => self.ahead.has_failed(lease, e),
+                    Err(_) => {}
                 }
-                let mut session = self.connections.get().await?;
-                // What a connection takes for its first batch says nothing of the next ones.
-                let is_first = !session.has_applied;
-                let loaded = load::load(&mut session, lease, batch, now).await;
-                if !(is_first && loaded.is_ok()) {
-                    self.pace_by(batch, &loaded, began.elapsed());
-                }
-                loaded
+                done
             })
             .await;
-        if committed.is_err() {
-            // The run is lost or rests: nobody asks for what was sent for it.
-            self.ahead.forget(lease);
-            self.ready.clear();
+        match committed {
+            Ok(_) => self.ahead.is_committed(lease, &batch),
+            Err(_) => self.ready.clear(),
         }
         committed
     }

@@ -7,8 +7,8 @@ use tiberius::ToSql;
 use super::cells::Cells as _;
 use super::session::Session;
 use super::stop::Stop;
-use super::{product_rows, rejects, runs};
-use crate::catalog::{Category, CategoryName, Product};
+use super::{locks, product_rows, rejects, runs};
+use crate::catalog::{Category, CategoryId, CategoryName, Product};
 use crate::store::{Batch, Committed, Counts, Lease, ProductColumns, Rows, StoreError};
 
 /// The stage, empty. A connection makes it once: not every server lets a temporary table be
@@ -49,15 +49,26 @@ const SENT: [&str; 11] = [
     "boughtInLastMonth",
 ];
 
-/// Stages a batch, and applies it in a transaction of its own.
+/// What came of a batch's rows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Applied {
+    /// Rows that met an earlier one of the same run.
+    replaced: u64,
+    loaded: u64,
+    categories_made: i64,
+}
+
+/// Stages a batch, and applies it in a transaction of its own. `has_begun` is called when the
+/// transaction has the batch's lock.
 pub(super) async fn load(
     session: &mut Session,
     lease: &Lease,
     batch: &Batch,
     now: Option<i64>,
+    has_begun: impl Fn(),
 ) -> Result<Committed, Stop<StoreError>> {
-    stage(session, batch).await?;
-    apply(session, lease, batch, now).await
+    stage(session, &batch.rows).await?;
+    apply(session, lease, batch, now, has_begun).await
 }
 
 /// Applies a batch that was staged on this connection, in a transaction of its own.
@@ -66,10 +77,85 @@ pub(super) async fn apply(
     lease: &Lease,
     batch: &Batch,
     now: Option<i64>,
+    has_begun: impl Fn(),
 ) -> Result<Committed, Stop<StoreError>> {
     session.begin().await?;
-    let done = commit(session, lease, batch, now).await;
+    let done = async {
+        let applied = write(session, lease, batch.start, &batch.rows, None, has_begun).await?;
+        count(session, lease, batch, applied, now).await
+    };
+    let done = done.await;
     session.settle(done).await
+}
+
+/// Begins a transaction and applies a batch that was staged on this connection beside the one
+/// that begins at `before`, up to where its turn must have come.
+pub(super) async fn apply_ahead(
+    session: &mut Session,
+    lease: &Lease,
+    start: u64,
+    rows: &Rows,
+    before: u64,
+    has_begun: impl Fn(),
+) -> Result<Applied, Stop<StoreError>> {
+    session.begin().await?;
+    write(session, lease, start, rows, Some(before), has_begun).await
+}
+
+/// Commits a batch that was applied ahead on this connection.
+pub(super) async fn commit(
+    session: &mut Session,
+    lease: &Lease,
+    batch: &Batch,
+    applied: Applied,
+    now: Option<i64>,
+) -> Result<Committed, Stop<StoreError>> {
+    let done = count(session, lease, batch, applied, now).await;
+    session.settle(done).await
+}
+
+/// Makes those of these categories that are missing, in a transaction of its own: two batches
+/// that are applied beside each other must not both make one. One at a time.
+pub(super) async fn make_categories(
+    session: &mut Session,
+    lease: &Lease,
+    categories: &[CategoryId],
+) -> Result<(), Stop<StoreError>> {
+    let categories = list(categories);
+    let parameters: [&dyn ToSql; 3] = [&categories, &lease.run.0, &lease.token.to_string()];
+    session.begin().await?;
+    locks::wait(session, "categories").await?;
+    let done = session
+        .row(
+            "-- load.make_categories
+             INSERT INTO amazon.categories (id, name)
+             SELECT mentioned.id, N'Category ' + CAST(mentioned.id AS NVARCHAR(11))
+             FROM (SELECT CAST(value AS INT) AS id FROM STRING_SPLIT(@P1, N',')) AS mentioned
+             WHERE NOT EXISTS
+                 (SELECT 1 FROM amazon.categories AS known WHERE known.id = mentioned.id);
+             UPDATE amazon.import_run SET categories_made = categories_made + @@ROWCOUNT
+             WHERE id = @P2 AND lease_token = @P3 AND state = 'loading';
+             SELECT CAST(@@ROWCOUNT AS INT)",
+            &parameters,
+        )
+        .await;
+    let done = done.map_err(Stop::from).and_then(|row| match row.map(|row| row.number(0)) {
+        Some(Ok(1)) => Ok(()),
+        Some(Err(e)) => Err(e.into()),
+        _ => Err(StoreError::RunLost.into()),
+    });
+    session.settle(done).await
+}
+
+/// Categories as a procedure takes them.
+fn list(categories: &[CategoryId]) -> String {
+    let categories: Vec<_> = categories.iter().map(|id| id.get().to_string()).collect();
+    categories.join(",")
+}
+
+/// The lock of a batch, which its transaction has to its end.
+fn lock(lease: &Lease, start: u64) -> String {
+    format!("import {} at {start}", lease.run.0)
 }
 
 /// Applies nothing, and takes it back, if this connection has never applied anything. The first
@@ -89,8 +175,8 @@ pub(super) async fn rehearse(session: &mut Session) -> tiberius::Result<()> {
 
 /// Sends the rows, before the transaction: it shall be short. What was sent before and came
 /// to nothing is gone with the stage.
-pub(super) async fn stage(session: &mut Session, batch: &Batch) -> tiberius::Result<()> {
-    let Rows::Products { rows, .. } = &batch.rows else { return Ok(()) };
+pub(super) async fn stage(session: &mut Session, rows: &Rows) -> tiberius::Result<()> {
+    let Rows::Products { rows, .. } = rows else { return Ok(()) };
     session.batch(MAKE_STAGE).await?;
     send(session, rows).await
 }
@@ -109,36 +195,50 @@ async fn send(session: &mut Session, rows: &[Product]) -> tiberius::Result<()> {
     Ok(())
 }
 
-/// Applies what was staged behind the fence.
-async fn commit(
+/// Takes the lock of a batch and writes what was staged. Versions are raised when the batch that
+/// begins at `before` has ended.
+async fn write(
+    session: &mut Session,
+    lease: &Lease,
+    start: u64,
+    rows: &Rows,
+    before: Option<u64>,
+    has_begun: impl Fn(),
+) -> Result<Applied, Stop<StoreError>> {
+    locks::wait(session, &lock(lease, start)).await?;
+    has_begun();
+    let (replaced, categories_made, rows) = match rows {
+        Rows::Products { rows, columns, categories } => {
+            let behind = before.map(|before| lock(lease, before)).unwrap_or_default();
+            let (replaced, made) =
+                apply_stage(session, lease, *columns, &list(categories), &behind).await?;
+            (replaced, made, rows.len())
+        }
+        Rows::Categories(rows) => (name_categories(session, lease, rows).await?, 0, rows.len()),
+    };
+    Ok(Applied { replaced, loaded: rows as u64 - replaced, categories_made })
+}
+
+/// Passes the fence, keeps the rejects, and adds the batch to the run's counts. Last: whoever has
+/// versions waits for the run and never the other way round.
+async fn count(
     session: &mut Session,
     lease: &Lease,
     batch: &Batch,
+    applied: Applied,
     now: Option<i64>,
 ) -> Result<Committed, Stop<StoreError>> {
     runs::pass_fence(session, lease, batch, now).await?;
-    let (replaced, categories_made, loaded) = match &batch.rows {
-        Rows::Products { rows, columns, categories } => {
-            let categories: Vec<_> = categories.iter().map(|id| id.get().to_string()).collect();
-            let (replaced, made) =
-                apply_stage(session, lease, *columns, &categories.join(",")).await?;
-            (replaced, made, rows.len() as u64 - replaced)
-        }
-        Rows::Categories(rows) => {
-            let replaced = name_categories(session, lease, rows).await?;
-            (replaced, 0, rows.len() as u64 - replaced)
-        }
-    };
     rejects::keep(session, lease.run, &batch.rejects).await?;
     let counts = Counts {
         read: batch.read,
-        loaded,
+        loaded: applied.loaded,
         // A row that meets an earlier one of the same run takes over its place among the
         // loaded.
-        replaced: batch.replaced + replaced,
+        replaced: batch.replaced + applied.replaced,
         rejected: batch.rejects.len() as u64,
     };
-    let counts = runs::count(session, lease.run, &counts, categories_made).await?;
+    let counts = runs::count(session, lease.run, &counts, applied.categories_made).await?;
     Ok(Committed { counts })
 }
 
@@ -148,12 +248,13 @@ async fn apply_stage(
     lease: &Lease,
     columns: ProductColumns,
     categories: &str,
+    behind: &str,
 ) -> Result<(u64, i64), Stop<StoreError>> {
-    let parameters: [&dyn ToSql; 3] = [&lease.run.0, &bits(columns), &categories];
+    let parameters: [&dyn ToSql; 4] = [&lease.run.0, &bits(columns), &categories, &behind];
     let row = session
         .row(
             "-- load.apply
-             EXEC amazon.apply_stage @run = @P1, @columns = @P2, @categories = @P3",
+             EXEC amazon.apply_stage @run = @P1, @columns = @P2, @categories = @P3, @behind = @P4",
             &parameters,
         )
         .await?;

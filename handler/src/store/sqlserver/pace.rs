@@ -11,7 +11,7 @@ use std::time::Duration;
 const ROWS_AT_FIRST: usize = 10_000;
 /// Below it the round trips cost more than the rows.
 const ROWS_MIN: usize = 1_000;
-/// Four batches are in memory at once (applied, on its way, read, being read), 7 MiB each at the
+/// Four batches are in memory at once (two applied, one read, one being read), 7 MiB each at the
 /// data set's 350 bytes a row.
 const ROWS_MAX: usize = 20_000;
 /// A batch that took longer is too long for those who wait for its rows.

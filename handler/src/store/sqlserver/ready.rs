@@ -17,14 +17,14 @@ use tokio::time::{sleep, timeout};
 use super::load;
 use super::pool::{Connections, Manager};
 
-/// One applies while the other one is sent to.
+/// Each has a batch: they are applied beside each other.
 const CONNECTIONS: usize = 2;
 /// What a rehearsal may take: the lease of a run waits for it.
 const REHEARSAL: Duration = Duration::from_secs(10);
 /// How long one is kept that nobody asks for: its import may be gone, or its source be slow.
 const KEPT: Duration = Duration::from_mins(1);
 
-type Held = PooledConnection<'static, Manager>;
+pub(super) type Held = PooledConnection<'static, Manager>;
 
 /// The connections that wait for a batch, and those that will.
 #[derive(Default)]

@@ -18,7 +18,7 @@ struct Step {
     oldest_handler: i64,
 }
 
-const STEPS: [Step; 4] = [
+const STEPS: [Step; 5] = [
     Step {
         sql: include_str!("../../../migrations/sqlserver/0001_catalogue.sql"),
         oldest_handler: 1,
@@ -29,10 +29,11 @@ const STEPS: [Step; 4] = [
         sql: include_str!("../../../migrations/sqlserver/0004_progress.sql"),
         oldest_handler: 1,
     },
+    Step { sql: include_str!("../../../migrations/sqlserver/0005_beside.sql"), oldest_handler: 1 },
 ];
 
 /// The newest step that this handler knows.
-pub const SCHEMA: i64 = 4;
+pub const SCHEMA: i64 = 5;
 
 type Result<T> = std::result::Result<T, Stop<StoreError>>;
 
