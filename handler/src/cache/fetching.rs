@@ -93,8 +93,8 @@ impl Cache {
 
     /// Keeps an answer that another instance had left, and gives it.
     async fn keep(&self, question: &Question, fetched: Fetched) -> Reply {
+        let answer = Arc::clone(&fetched.answer);
         let slot = self.slot(fetched);
-        let answer = slot.answer.clone().expect("an answer was fetched");
         let known = self.known();
         let other = self.slots.get(question).await;
         // A newer one may have been put there meanwhile.

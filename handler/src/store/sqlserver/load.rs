@@ -83,8 +83,8 @@ pub(super) async fn apply(
     let done = async {
         let applied = write(session, lease, batch.start, &batch.rows, None, has_begun).await?;
         count(session, lease, batch, applied, now).await
-    };
-    let done = done.await;
+    }
+    .await;
     session.settle(done).await
 }
 

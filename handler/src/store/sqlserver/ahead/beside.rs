@@ -1,7 +1,6 @@
 //! Which batches may be applied beside each other.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -33,7 +32,7 @@ struct Expected {
     start: u64,
     end: u64,
     /// Hashes of the asins; two that happen to be alike cost a while.
-    products: Arc<HashSet<u64, foldhash::fast::RandomState>>,
+    products: HashSet<u64, foldhash::fast::RandomState>,
     /// The categories of all its rows.
     categories: Vec<CategoryId>,
     /// Whether it has its lock.
@@ -68,7 +67,7 @@ impl Beside {
             lease: *lease,
             start: batch.start,
             end: batch.end.offset,
-            products: Arc::new(products.collect()),
+            products: products.collect(),
             categories: categories.clone(),
             has_begun: watch::Sender::new(false),
         });
@@ -123,6 +122,8 @@ impl Beside {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use uuid::Uuid;
 
     use super::*;
