@@ -18,6 +18,7 @@ mod fetching;
 pub mod forms;
 mod glancing;
 mod guard;
+mod look;
 pub mod page;
 pub mod redis;
 pub mod shared;
