@@ -27,6 +27,7 @@ mod visit;
 pub mod writes;
 
 use std::convert::Infallible;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use tracing::{Instrument as _, Span};
@@ -94,18 +95,19 @@ struct Ask<'a> {
 impl Ask<'_> {
     async fn respond(&self, app: &App, body: Body, traced: Option<Traced>) -> Response {
         let to = self.led_to(app);
-        let answering = self.try_answer(app, &to, body);
+        let answering = pin!(self.try_answer(app, &to, body));
         self.attend(app, to.led(), to.parameter(), traced, answering).await
     }
 
-    /// Sees a request through to its response: counted, logged, and traced if it is to be.
+    /// Sees a request through to its response: counted, logged, and traced if it is to be. The
+    /// future is large, and each function that took it by value would have room for it twice.
     async fn attend(
         &self,
         app: &App,
         led: Led,
         parameter: &str,
         traced: Option<Traced>,
-        answering: impl Future<Output = Result<Response, ApiError>>,
+        answering: Pin<&mut impl Future<Output = Result<Response, ApiError>>>,
     ) -> Response {
         let visit = Visit::begin(self, led, parameter, traced);
         let answering = async {
@@ -140,17 +142,18 @@ impl Ask<'_> {
     }
 
     async fn try_answer(&self, app: &App, to: &To<'_>, body: Body) -> Result<Response, ApiError> {
-        let Found { endpoint, parameter } = match to {
+        let found = match to {
             To::Function(functions, function) => {
                 let done = Arc::clone(functions).invoke(*function, body).await?;
                 return Ok(respond::json(&done, StatusCode::OK));
             }
-            To::Route(Lookup::Found(found)) => *found,
+            To::Route(Lookup::Found(found)) => found,
             To::Route(Lookup::OtherMethods(methods)) => {
                 return Err(ApiError::MethodNotAllowed(methods.clone()));
             }
             To::Route(Lookup::Nothing) => return Err(ApiError::NotFound),
         };
+        let Found { endpoint, parameter } = *found;
         match endpoint {
             // Hosts and probes add parameters of their own to these three, and a page keeps
             // in its own what it shows.
@@ -160,7 +163,7 @@ impl Ask<'_> {
             Endpoint::OpenApi => pages::openapi(self.headers).await,
             Endpoint::Health => Ok(system::health()),
             Endpoint::Ready => Ok(system::ready(app).await),
-            _ if endpoint.is_catalogue() => self.read(app, endpoint, parameter).await,
+            _ if endpoint.is_catalogue() => self.read(app, self.wanted(*found)?).await,
             _ => self.answer_somebody(app, endpoint, parameter, body).await,
         }
     }

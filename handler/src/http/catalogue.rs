@@ -4,6 +4,7 @@
 //! a future that can wait is moved several times, both of which takes longer than an answer that
 //! is kept.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -22,7 +23,7 @@ use crate::telemetry::requests::Led;
 use crate::telemetry::sampling::Traced;
 
 /// What a reader wants.
-enum Wanted {
+pub(super) enum Wanted {
     /// A finished answer.
     Answer(Question),
     /// A whole list, in a form that it can go out in piece by piece.
@@ -32,8 +33,7 @@ enum Wanted {
 /// A request of a reader, without the body that it has none of.
 pub(super) struct Reading<'a> {
     ask: Ask<'a>,
-    endpoint: Endpoint,
-    parameter: &'a str,
+    found: Found<'a>,
 }
 
 impl<'a> Reading<'a> {
@@ -47,30 +47,44 @@ impl<'a> Reading<'a> {
             peer: None,
         };
         match routes::find(ask.method, ask.path) {
-            Lookup::Found(Found { endpoint, parameter })
-                if endpoint.is_catalogue() && request.body().is_end_stream() =>
+            Lookup::Found(found)
+                if found.endpoint.is_catalogue() && request.body().is_end_stream() =>
             {
-                Some(Self { ask, endpoint, parameter })
+                Some(Self { ask, found })
             }
             _ => None,
         }
     }
 
+    /// What is asked for, or why nothing is.
+    pub(super) fn wanted(&self) -> Result<Wanted, ApiError> {
+        self.ask.wanted(self.found)
+    }
+
     /// The response, however long it takes.
-    pub(super) async fn respond(self, app: &App, traced: Option<Traced>) -> Response {
-        let Self { ask, endpoint, parameter } = self;
-        let reading = ask.read(app, endpoint, parameter);
+    pub(super) async fn respond(
+        self,
+        wanted: Result<Wanted, ApiError>,
+        app: &App,
+        traced: Option<Traced>,
+    ) -> Response {
+        let Self { ask, found: Found { endpoint, parameter } } = self;
+        let reading = pin!(async { ask.read(app, wanted?).await });
         ask.attend(app, Led::To(endpoint), parameter, traced, reading).await
     }
 }
 
 /// The response to a reader whose answer is kept, counts and has its body ready. Nothing is traced
 /// of it.
-pub(super) fn at_hand(reading: &Reading<'_>, app: &App) -> Option<Response> {
+pub(super) fn at_hand(
+    reading: &Reading<'_>,
+    wanted: &Result<Wanted, ApiError>,
+    app: &App,
+) -> Option<Response> {
     let arrived = Instant::now();
-    let Reading { ask, endpoint, parameter } = *reading;
-    let Ok(Wanted::Answer(question)) = ask.wanted(endpoint, parameter) else { return None };
-    let reply = app.cache.at_hand(&question).filter(|reply| reply.answer.is_found())?;
+    let Reading { ask, found: Found { endpoint, .. } } = *reading;
+    let Ok(Wanted::Answer(question)) = wanted else { return None };
+    let reply = app.cache.at_hand(question).filter(|reply| reply.answer.is_found())?;
     let mut response = respond::at_hand(&reply, ask.headers)?;
     respond::identify(&mut response, ask.headers);
     app.cache.count_hit();
@@ -80,13 +94,8 @@ pub(super) fn at_hand(reading: &Reading<'_>, app: &App) -> Option<Response> {
 
 impl Ask<'_> {
     /// Answers a reader, however long it takes.
-    pub(super) async fn read(
-        &self,
-        app: &App,
-        endpoint: Endpoint,
-        parameter: &str,
-    ) -> Result<Response, ApiError> {
-        match self.wanted(endpoint, parameter)? {
+    pub(super) async fn read(&self, app: &App, wanted: Wanted) -> Result<Response, ApiError> {
+        match wanted {
             Wanted::Stream(form) => {
                 let (store, streams) = (Arc::clone(&app.store), Arc::clone(&app.streams));
                 stream::list(store, streams, self.query, form).await
@@ -116,7 +125,10 @@ impl Ask<'_> {
         Ok(respond::answer(&reply, self.headers).await)
     }
 
-    fn wanted(&self, endpoint: Endpoint, parameter: &str) -> Result<Wanted, ApiError> {
+    pub(super) fn wanted(
+        &self,
+        Found { endpoint, parameter }: Found<'_>,
+    ) -> Result<Wanted, ApiError> {
         if endpoint == Endpoint::ListProducts {
             return match accept::list(self.headers)? {
                 ListForm::Page => Ok(Wanted::Answer(products::page(self.query)?)),

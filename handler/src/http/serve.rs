@@ -22,8 +22,9 @@ use tokio_io_timeout::TimeoutStream;
 use warp::reply::Response;
 
 use super::auth::Peer;
-use super::catalogue::{self, Reading};
-use super::slow_head::{HEAD_MAX, Heads, SlowHead};
+use super::catalogue::{self, Reading, Wanted};
+use super::problem::ApiError;
+use super::slow_head::{Busy, HEAD_MAX, Heads, SlowHead};
 use crate::app::App;
 use crate::telemetry::sampling::{SAMPLER, Traced};
 
@@ -75,13 +76,14 @@ pub async fn serve(listener: TcpListener, app: App, stop: impl Future<Output = (
         heads.one_more(!request.body().is_end_stream());
         let traced = SAMPLER.request(request.headers());
         if let Some(reading) = Reading::of(&request) {
+            let wanted = reading.wanted();
             // One that is traced goes the long way, and pays for it.
             if traced.is_none()
-                && let Some(response) = catalogue::at_hand(&reading, &app)
+                && let Some(response) = catalogue::at_hand(&reading, &wanted, &app)
             {
                 return Either::Left(ready(Ok(response)));
             }
-            let answering = heads.clone().answering(read(request, Arc::clone(&app), traced));
+            let answering = read(request, wanted, Arc::clone(&app), traced, heads.busy());
             return Either::Right(Either::Left(Box::pin(answering)));
         }
         let mut request = with_path(request);
@@ -141,11 +143,13 @@ pub async fn serve(listener: TcpListener, app: App, stop: impl Future<Output = (
 /// The response to a reader.
 async fn read(
     request: Request<Incoming>,
+    wanted: Result<Wanted, ApiError>,
     app: Arc<App>,
     traced: Option<Traced>,
+    _busy: Busy,
 ) -> Result<Response, Infallible> {
     let reading = Reading::of(&request).expect("it was a reader's when it came");
-    Ok(reading.respond(&app, traced).await)
+    Ok(reading.respond(wanted, &app, traced).await)
 }
 
 /// The places of connections.
