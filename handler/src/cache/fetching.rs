@@ -1,5 +1,6 @@
 //! Fetching an answer that is not kept here: from what the instances share, or by a load. In a
-//! process one fetches and the others join it; among instances a lease sees to the same.
+//! process the first few look by themselves; then one fetches and the others join it. Among
+//! instances a lease sees to the same.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -10,7 +11,7 @@ use tracing::Instrument as _;
 use super::answer::Answer;
 use super::asking::DEADLINE;
 use super::counters::count;
-use super::glancing::First;
+use super::glancing::Glancer;
 use super::guard::Caller;
 use super::look::{Glance, Look};
 use super::page::Decoded;
@@ -53,14 +54,17 @@ impl Cache {
             count(&self.counters.busy);
             Arc::new(StoreError::Busy)
         })?;
-        let (first, glance) = match self.glance(question, known).await {
-            Some((_, Glance::Page(fetched))) => return Ok(self.keep(question, fetched).await),
+        let (glancer, glance) = match self.glance(question, known).await {
+            // In a box: what it needs is large, and nobody needs it before.
+            Some((_, Glance::Page(fetched))) => {
+                return Ok(Box::pin(self.keep(question, fetched)).await);
+            }
             glanced => glanced.unzip(),
         };
         let (cache, question, known) = (Arc::clone(self), question.clone(), known.clone());
         // In a box: it is large, and would be moved several times.
         let filling = Box::pin(async move {
-            let _held = (turn, first);
+            let _held = (turn, glancer);
             cache.fetch_or_join(&question, &known, kept, glance).await
         });
         // To its end, whoever hangs up: a load that ended with its caller would be begun anew
@@ -69,30 +73,33 @@ impl Cache {
         filled.map_err(|e| Arc::new(StoreError::Corrupt(e.into())))?
     }
 
-    /// A glance at what was left for this question, by the first one who asks it: most find it,
-    /// and are spared what others need who wait with them. `None` for the others, and where
-    /// there is nothing to look for or in.
+    /// A glance at what was left for this question, by the first few who ask it: most find it,
+    /// and are spared what those need who wait together. `None` for the others, and where there
+    /// is nothing to look for or in.
     async fn glance(
         self: &Arc<Self>,
         question: &Question,
         known: &Known,
-    ) -> Option<(First, Glance)> {
+    ) -> Option<(Glancer, Glance)> {
         let look = self.look(question, known)?;
-        let first = self.glancing.begin(&look.place)?;
-        Some((first, look.glance().await))
+        let glancer = self.glancing.begin(&look.place)?;
+        Some((glancer, look.glance().await))
     }
 
-    /// Keeps an answer that another instance had left, and gives it.
+    /// Keeps an answer that another instance had left, and gives it; or the one that somebody has
+    /// put there meanwhile.
     async fn keep(&self, question: &Question, fetched: Fetched) -> Reply {
-        let answer = Arc::clone(&fetched.answer);
-        let slot = self.slot(fetched);
-        let known = self.known();
-        let other = self.slots.get(question).await;
-        // A newer one may have been put there meanwhile.
-        if other.is_none_or(|other| other.answer_that_counts(&known).is_none()) {
-            self.slots.insert(question.clone(), slot).await;
-        }
         self.count_fetched(question, true);
+        let known = self.known();
+        let other = self.slots.get(question).await.unwrap_or_default();
+        // It may be a newer one, and the forms of the same one are made once.
+        let answer = if let Some(other) = other.answer_that_counts(&known) {
+            Arc::clone(other)
+        } else {
+            let answer = Arc::clone(&fetched.answer);
+            self.slots.insert(question.clone(), self.slot(fetched)).await;
+            answer
+        };
         Reply { answer, outcome: Outcome::Hit }
     }
 
