@@ -113,7 +113,7 @@ impl Question {
             Self::Page(query) => query.category.map_or(0, CategoryId::get),
             _ => 0,
         };
-        let name = format!("{:032x}", xxh3_128(path.as_bytes()));
+        let name = Uuid::from_u128(xxh3_128(path.as_bytes())).simple().to_string();
         Some(Place { slot: category.to_string(), name })
     }
 

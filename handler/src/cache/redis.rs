@@ -12,18 +12,19 @@ mod pauses;
 mod prefix;
 mod target;
 
+use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use redis::aio::MultiplexedConnection;
-use redis::{RedisResult, Script};
+use redis::{Cmd, Pipeline, RedisResult, Script};
 use tokio::time::{Instant, timeout_at};
 
 use super::shared::{Kept, LEASE, Lease, Page, Place, Shared, SharedError, Stamp, Turn};
 use super::versions::{Row, Versions};
-use link::Link;
+use link::{Link, Open};
 use listen::{Heard, Listener};
 
 pub use prefix::Prefix;
@@ -41,6 +42,8 @@ static WORDS: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("redi
 
 /// How long a word of an instance stays.
 const WORD: Duration = Duration::from_secs(15);
+/// Bytes of most keys: an id of a database, a slot, 32 digits.
+const KEY_BYTES: usize = 128;
 /// What somebody who looks whether it is there waits for.
 const PING_WITHIN: Duration = Duration::from_secs(2);
 
@@ -110,8 +113,13 @@ impl RedisShared {
     }
 
     async fn get_at(&self, key: &str) -> Result<Option<Kept>, SharedError> {
-        let mut both = redis::pipe();
-        both.cmd("GET").arg(key).cmd("PTTL").arg(key);
+        let of_key = |name| {
+            let mut command = Cmd::with_capacity(2, KEY_BYTES);
+            command.arg(name).arg(key);
+            command
+        };
+        let mut both = Pipeline::with_capacity(2);
+        both.add_command(of_key("GET")).add_command(of_key("PTTL"));
         let ask = |mut c: MultiplexedConnection| async move { both.query_async(&mut c).await };
         let (bytes, left): (Option<Vec<u8>>, i64) = self.run(self.patience.reading, ask).await?;
         Ok(bytes.map(|bytes| kept(bytes, left)))
@@ -128,15 +136,18 @@ impl RedisShared {
     {
         let late = || SharedError::Away(format!("no answer within {} ms", patience.as_millis()));
         let deadline = Instant::now() + patience;
-        let open = timeout_at(deadline, self.link.open()).await.map_err(|_| late())??;
-        match timeout_at(deadline, command(open.connection.clone())).await {
+        let Open { number, connection } = match self.link.open_now() {
+            Some(open) => open,
+            None => timeout_at(deadline, self.link.open()).await.map_err(|_| late())??,
+        };
+        match timeout_at(deadline, command(connection)).await {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(error)) => {
-                self.link.has_failed(&open, &error);
+                self.link.has_failed(number, &error);
                 Err(target::shared_error(&error))
             }
             Err(_) => {
-                self.link.was_late(&open);
+                self.link.was_late(number);
                 Err(late())
             }
         }
@@ -150,7 +161,10 @@ impl RedisShared {
     fn page_key(&self, place: &Place) -> Result<String, SharedError> {
         let Place { slot, name } = place;
         let colon = if name.is_empty() { "" } else { ":" };
-        Ok(format!("{}:{}:{{{slot}}}{colon}{name}", self.prefix.get()?, self.format))
+        let mut key = String::with_capacity(KEY_BYTES);
+        let written = write!(key, "{}:{}:{{{slot}}}{colon}{name}", self.prefix.get()?, self.format);
+        written.expect("a string takes whatever it is given");
+        Ok(key)
     }
 
     fn lease_key(&self, place: &Place, lease: &Lease) -> Result<String, SharedError> {

@@ -7,6 +7,9 @@ use super::{
     Asin, CategoryId, Filter, Invalid, Money, Product, Stars, Words, cursor, query_string,
 };
 
+/// Bytes of most links: one with a category, an order and a cursor.
+const LINK_BYTES: usize = 128;
+
 /// One page of the catalogue: which products, in which order, from where on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PageQuery {
@@ -235,7 +238,8 @@ impl PageQuery {
     }
 
     fn link_to(&self, after: Option<&Position>) -> String {
-        let mut link = String::from("/products?");
+        let mut link = String::with_capacity(LINK_BYTES);
+        link.push_str("/products?");
         if let Some(category) = self.category {
             // Writing into a String cannot fail.
             let _ = write!(link, "category_id={}&", category.get());

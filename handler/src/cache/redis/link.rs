@@ -57,6 +57,17 @@ enum State {
     Away(SharedError),
 }
 
+impl State {
+    fn open(&self) -> Option<Open> {
+        match self {
+            Self::Open(number, connection) => {
+                Some(Open { number: *number, connection: connection.clone() })
+            }
+            Self::Opening | Self::Away(_) => None,
+        }
+    }
+}
+
 /// What a command has noticed about a connection.
 struct Doubt {
     number: u64,
@@ -79,10 +90,10 @@ enum Lost {
     ReadOnly,
 }
 
-/// The connection, for one command.
+/// The connection, for one command, and which one it is.
 pub(super) struct Open {
-    number: u64,
-    pub connection: MultiplexedConnection,
+    pub(super) number: u64,
+    pub(super) connection: MultiplexedConnection,
 }
 
 impl Link {
@@ -104,43 +115,45 @@ impl Link {
         Self { state, doubts, keeper, full_told: Mutex::default() }
     }
 
+    /// The connection, if there is one.
+    pub(super) fn open_now(&self) -> Option<Open> {
+        self.state.borrow().open()
+    }
+
     /// The connection. Waits for a try that is on, and not for the next one.
     pub(super) async fn open(&self) -> Result<Open, SharedError> {
         let mut state = self.state.clone();
         let gone = || SharedError::Away("it was shut down".to_owned());
         let state = state.wait_for(|state| !matches!(state, State::Opening)).await;
         match &*state.map_err(|_| gone())? {
-            State::Open(number, connection) => {
-                Ok(Open { number: *number, connection: connection.clone() })
-            }
             State::Away(error) => Err(error.clone()),
-            State::Opening => Err(gone()),
+            state => state.open().ok_or_else(gone),
         }
     }
 
     /// A command was not answered in time.
-    pub(super) fn was_late(&self, open: &Open) {
-        self.doubt(open, Why::Unsure);
+    pub(super) fn was_late(&self, number: u64) {
+        self.doubt(number, Why::Unsure);
     }
 
     /// A command has failed.
-    pub(super) fn has_failed(&self, open: &Open, error: &RedisError) {
+    pub(super) fn has_failed(&self, number: u64, error: &RedisError) {
         if says(error, "READONLY") {
             // A server that was in charge and is no more keeps its connections.
-            self.doubt(open, Why::ReadOnly);
+            self.doubt(number, Why::ReadOnly);
         } else if error.is_unrecoverable_error() {
-            self.doubt(open, Why::Closed);
+            self.doubt(number, Why::Closed);
         } else if error.is_io_error() || says(error, "NOAUTH") {
             // Words of the server are an answer, unless it has forgotten who we are.
-            self.doubt(open, Why::Unsure);
+            self.doubt(number, Why::Unsure);
         } else if says(error, "OOM") {
             self.tell_that_it_is_full();
         }
     }
 
-    fn doubt(&self, open: &Open, why: Why) {
+    fn doubt(&self, number: u64, why: Why) {
         // If there is one already, the connection is being looked at.
-        let _ = self.doubts.try_send(Doubt { number: open.number, why });
+        let _ = self.doubts.try_send(Doubt { number, why });
     }
 
     /// It answers, and everything else looks well, so nobody would notice.
