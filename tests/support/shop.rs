@@ -26,7 +26,12 @@ pub async fn put(client: &Client, url: &str, token: &str, writer: usize, price: 
 
 /// What an instance has counted: the caches' counters of `GET /stats`.
 pub async fn counted(client: &Client, url: &str, token: &str) -> Value {
+    told_of_itself(client, url, token).await["counts"]["cache"].clone()
+}
+
+/// What a process says of itself in `/stats`.
+pub async fn told_of_itself(client: &Client, url: &str, token: &str) -> Value {
     let request = client.get(format!("{url}/stats")).header("authorization", token);
     let stats: Value = request.send().await.unwrap().json().await.unwrap();
-    stats["instances"][0]["counts"]["cache"].clone()
+    stats["instances"][0].clone()
 }
