@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
+use futures_util::future::join_all;
 use tokio::time::{sleep, timeout};
 use vitrine::cache::redis::{Login, Patience, Prefix, RedisShared, Target, probe};
 use vitrine::cache::shared::{Shared, SharedError, Turn};
@@ -135,6 +137,34 @@ async fn an_answer_that_makes_no_sense_is_told_apart() {
 fn is_nonsense<T>(answer: &Result<T, SharedError>, word: &str) -> bool {
     let Err(SharedError::Nonsense(text)) = answer else { return false };
     text.contains(word) && text.lines().count() == 1
+}
+
+/// They go in a few commands. What is wrong with one is nobody else's, nor who has gone.
+#[tokio::test]
+#[ignore = "needs TEST_REDIS_SERVER"]
+async fn of_pages_that_are_wanted_at_once_each_is_given_to_who_wants_it() {
+    const WRONG: usize = 151;
+    let server = RedisServer::start();
+    let shared = server.shared("shop");
+    until_there(&*shared).await;
+    let lies_there = |number: usize| number.is_multiple_of(3);
+    let page_of = |number: usize| page(7, 5, &number.to_string());
+    let places: Vec<_> = (0..200).map(|number| place("7", &number.to_string())).collect();
+    for (number, place) in places.iter().enumerate().filter(|(number, _)| lies_there(*number)) {
+        shared.fill(place, &page_of(number), LIFE, None).await.unwrap();
+    }
+    server.command(&["LPUSH", &format!("shop:7:{{7}}:{WRONG}"), "x"]);
+    // The first one goes before it is answered, and it was the one to ask for all.
+    assert!(shared.get(&places[0]).now_or_never().is_none());
+    let found = join_all(places.iter().map(|place| shared.get(place))).await;
+    for (number, found) in found.into_iter().enumerate() {
+        if number == WRONG {
+            assert!(is_nonsense(&found, "WRONGTYPE"), "{found:?}");
+            continue;
+        }
+        let bytes = found.unwrap().map(|kept| kept.bytes);
+        assert_eq!(bytes, lies_there(number).then(|| page_of(number).bytes), "{number}");
+    }
 }
 
 /// What lies there can be read on; what to do about it stands in the log, once.

@@ -11,21 +11,22 @@ mod listen;
 mod pauses;
 mod prefix;
 mod target;
+mod together;
 
 use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
+use redis::Script;
 use redis::aio::MultiplexedConnection;
-use redis::{Cmd, Pipeline, RedisResult, Script};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::shared::{Kept, LEASE, Lease, Page, Place, Shared, SharedError, Stamp, Turn};
 use super::versions::{Row, Versions};
-use link::{Link, Open};
+use link::Link;
 use listen::{Heard, Listener};
+use together::{Together, kept};
 
 pub use prefix::Prefix;
 pub use target::{Login, Target};
@@ -66,7 +67,8 @@ impl Default for Patience {
 
 /// The shared part in a Redis server.
 pub struct RedisShared {
-    link: Link,
+    link: Arc<Link>,
+    together: Arc<Together>,
     prefix: Arc<Prefix>,
     /// Of the pages: what reads another one must not find them.
     format: u32,
@@ -81,7 +83,9 @@ impl RedisShared {
     pub fn begin(target: Target, prefix: Prefix, format: u32, patience: Patience) -> Self {
         let (prefix, heard) = (Arc::new(prefix), Arc::<Heard>::default());
         let listener = Listener::begin(target.clone(), Arc::clone(&prefix), Arc::clone(&heard));
-        Self { link: Link::begin(target), prefix, format, patience, heard, _listener: listener }
+        let link = Arc::new(Link::begin(target));
+        let together = Arc::new(Together::new(Arc::clone(&link), patience.reading));
+        Self { link, together, prefix, format, patience, heard, _listener: listener }
     }
 
     /// Asks the server whether it is there, and tells how long the answer took.
@@ -90,7 +94,7 @@ impl RedisShared {
         let ping = |mut c: MultiplexedConnection| async move {
             redis::cmd("PING").exec_async(&mut c).await
         };
-        self.run(PING_WITHIN, ping).await?;
+        self.link.run(PING_WITHIN, ping).await?;
         Ok(asked.elapsed())
     }
 
@@ -101,56 +105,15 @@ impl RedisShared {
         let mut scan = redis::cmd("SCAN");
         scan.arg(cursor).arg("MATCH").arg(pages).arg("COUNT").arg(200);
         let ask = |mut c: MultiplexedConnection| async move { scan.query_async(&mut c).await };
-        let (next, keys): (u64, Vec<String>) = self.run(PING_WITHIN, ask).await?;
+        let (next, keys): (u64, Vec<String>) = self.link.run(PING_WITHIN, ask).await?;
         let mut found = Vec::new();
         // One by one: they lie in slots of their own.
         for key in keys.into_iter().filter(|key| !key.contains(":lease:")) {
-            if let Some(kept) = self.get_at(&key).await? {
+            if let Some(kept) = self.together.get(key).await? {
                 found.push(kept);
             }
         }
         Ok((next, found))
-    }
-
-    async fn get_at(&self, key: &str) -> Result<Option<Kept>, SharedError> {
-        let of_key = |name| {
-            let mut command = Cmd::with_capacity(2, KEY_BYTES);
-            command.arg(name).arg(key);
-            command
-        };
-        let mut both = Pipeline::with_capacity(2);
-        both.add_command(of_key("GET")).add_command(of_key("PTTL"));
-        let ask = |mut c: MultiplexedConnection| async move { both.query_async(&mut c).await };
-        let (bytes, left): (Option<Vec<u8>>, i64) = self.run(self.patience.reading, ask).await?;
-        Ok(bytes.map(|bytes| kept(bytes, left)))
-    }
-
-    /// Runs a command on the connection, and gives up when its time is over.
-    async fn run<T, F>(
-        &self,
-        patience: Duration,
-        command: impl FnOnce(MultiplexedConnection) -> F + Send,
-    ) -> Result<T, SharedError>
-    where
-        F: Future<Output = RedisResult<T>> + Send,
-    {
-        let late = || SharedError::Away(format!("no answer within {} ms", patience.as_millis()));
-        let deadline = Instant::now() + patience;
-        let Open { number, connection } = match self.link.open_now() {
-            Some(open) => open,
-            None => timeout_at(deadline, self.link.open()).await.map_err(|_| late())??,
-        };
-        match timeout_at(deadline, command(connection)).await {
-            Ok(Ok(done)) => Ok(done),
-            Ok(Err(error)) => {
-                self.link.has_failed(number, &error);
-                Err(target::shared_error(&error))
-            }
-            Err(_) => {
-                self.link.was_late(number);
-                Err(late())
-            }
-        }
     }
 
     fn versions_key(&self) -> Result<String, SharedError> {
@@ -183,7 +146,7 @@ impl Shared for RedisShared {
         let mut command = redis::cmd("HGETALL");
         command.arg(self.versions_key()?);
         let ask = |mut c: MultiplexedConnection| async move { command.query_async(&mut c).await };
-        let pairs: Vec<(Vec<u8>, Vec<u8>)> = self.run(self.patience.reading, ask).await?;
+        let pairs: Vec<(Vec<u8>, Vec<u8>)> = self.link.run(self.patience.reading, ask).await?;
         // A number as `raise` writes it, and takes it for one.
         let number = |text: &[u8]| {
             let text = std::str::from_utf8(text).ok()?;
@@ -206,7 +169,7 @@ impl Shared for RedisShared {
             call.arg(row.0).arg(*version);
         }
         let raise = |mut c: MultiplexedConnection| async move { call.invoke_async(&mut c).await };
-        self.run(self.patience.writing, raise).await
+        self.link.run(self.patience.writing, raise).await
     }
 
     async fn told(&self) -> Versions {
@@ -214,7 +177,7 @@ impl Shared for RedisShared {
     }
 
     async fn get(&self, place: &Place) -> Result<Option<Kept>, SharedError> {
-        self.get_at(&self.page_key(place)?).await
+        self.together.get(self.page_key(place)?).await
     }
 
     async fn get_or_lease(
@@ -228,7 +191,7 @@ impl Shared for RedisShared {
         call.arg(seen.map_or("", Stamp::as_str)).arg(&lease.token).arg(millis(LEASE));
         let ask = |mut c: MultiplexedConnection| async move { call.invoke_async(&mut c).await };
         let (turn, bytes, left): (String, Vec<u8>, i64) =
-            self.run(self.patience.reading, ask).await?;
+            self.link.run(self.patience.reading, ask).await?;
         match turn.as_str() {
             "page" => Ok(Turn::Page(kept(bytes, left))),
             "granted" => Ok(Turn::Granted),
@@ -251,21 +214,21 @@ impl Shared for RedisShared {
             call.key(self.lease_key(place, lease)?).arg(&lease.token);
         }
         let fill = |mut c: MultiplexedConnection| async move { call.invoke_async(&mut c).await };
-        self.run(self.patience.writing, fill).await
+        self.link.run(self.patience.writing, fill).await
     }
 
     async fn give_back(&self, place: &Place, lease: &Lease) -> Result<(), SharedError> {
         let mut call = GIVE_BACK.key(self.lease_key(place, lease)?);
         call.arg(&lease.token);
         let give = |mut c: MultiplexedConnection| async move { call.invoke_async(&mut c).await };
-        self.run(self.patience.writing, give).await
+        self.link.run(self.patience.writing, give).await
     }
 
     async fn remove(&self, place: &Place) -> Result<(), SharedError> {
         let mut command = redis::cmd("DEL");
         command.arg(self.page_key(place)?);
         let remove = |mut c: MultiplexedConnection| async move { command.exec_async(&mut c).await };
-        self.run(self.patience.writing, remove).await
+        self.link.run(self.patience.writing, remove).await
     }
 
     async fn forget(&self, rows: &[Row]) -> Result<(), SharedError> {
@@ -278,7 +241,7 @@ impl Shared for RedisShared {
             command.arg(row.0);
         }
         let forget = |mut c: MultiplexedConnection| async move { command.exec_async(&mut c).await };
-        self.run(self.patience.writing, forget).await
+        self.link.run(self.patience.writing, forget).await
     }
 
     async fn leave_word(&self, instance: &str, word: &str) -> Result<(), SharedError> {
@@ -286,7 +249,7 @@ impl Shared for RedisShared {
         let mut call = LEAVE_WORD.key(words);
         call.key(seen).arg(instance).arg(word).arg(millis(WORD));
         let leave = |mut c: MultiplexedConnection| async move { call.invoke_async(&mut c).await };
-        self.run(self.patience.writing, leave).await
+        self.link.run(self.patience.writing, leave).await
     }
 
     async fn words(&self) -> Result<Vec<String>, SharedError> {
@@ -294,7 +257,7 @@ impl Shared for RedisShared {
         let mut call = WORDS.key(words);
         call.key(seen).arg(millis(WORD));
         let ask = |mut c: MultiplexedConnection| async move { call.invoke_async(&mut c).await };
-        let words: Vec<Option<String>> = self.run(self.patience.reading, ask).await?;
+        let words: Vec<Option<String>> = self.link.run(self.patience.reading, ask).await?;
         Ok(words.into_iter().flatten().collect())
     }
 }
@@ -302,13 +265,6 @@ impl Shared for RedisShared {
 /// Connects to the server once, asks whether it is there, and tells how long the answer took.
 pub async fn probe(target: &Target) -> Result<Duration, SharedError> {
     link::probe(target).await
-}
-
-/// The server tells the life that is left in milliseconds, and something below 0 of a page that
-/// has ended meanwhile or has none.
-fn kept(bytes: Vec<u8>, left: i64) -> Kept {
-    let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
-    Kept { bytes: Bytes::from(bytes), left }
 }
 
 /// A life that the server takes.

@@ -11,10 +11,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, RedisError};
+use redis::{AsyncConnectionConfig, RedisError, RedisResult};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use super::pauses::Pauses;
 use super::target::{Pass, Target, says, shared_error};
@@ -91,9 +91,9 @@ enum Lost {
 }
 
 /// The connection, for one command, and which one it is.
-pub(super) struct Open {
-    pub(super) number: u64,
-    pub(super) connection: MultiplexedConnection,
+struct Open {
+    number: u64,
+    connection: MultiplexedConnection,
 }
 
 impl Link {
@@ -115,13 +115,41 @@ impl Link {
         Self { state, doubts, keeper, full_told: Mutex::default() }
     }
 
+    /// Runs a command on the connection, and gives up when its time is over.
+    pub(super) async fn run<T, F>(
+        &self,
+        patience: Duration,
+        command: impl FnOnce(MultiplexedConnection) -> F + Send,
+    ) -> Result<T, SharedError>
+    where
+        F: Future<Output = RedisResult<T>> + Send,
+    {
+        let late = || SharedError::Away(format!("no answer within {} ms", patience.as_millis()));
+        let deadline = Instant::now() + patience;
+        let Open { number, connection } = match self.open_now() {
+            Some(open) => open,
+            None => timeout_at(deadline, self.open()).await.map_err(|_| late())??,
+        };
+        match timeout_at(deadline, command(connection)).await {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(error)) => {
+                self.has_failed(number, &error);
+                Err(shared_error(&error))
+            }
+            Err(_) => {
+                self.doubt(number, Why::Unsure);
+                Err(late())
+            }
+        }
+    }
+
     /// The connection, if there is one.
-    pub(super) fn open_now(&self) -> Option<Open> {
+    fn open_now(&self) -> Option<Open> {
         self.state.borrow().open()
     }
 
     /// The connection. Waits for a try that is on, and not for the next one.
-    pub(super) async fn open(&self) -> Result<Open, SharedError> {
+    async fn open(&self) -> Result<Open, SharedError> {
         let mut state = self.state.clone();
         let gone = || SharedError::Away("it was shut down".to_owned());
         let state = state.wait_for(|state| !matches!(state, State::Opening)).await;
@@ -131,13 +159,15 @@ impl Link {
         }
     }
 
-    /// A command was not answered in time.
-    pub(super) fn was_late(&self, number: u64) {
-        self.doubt(number, Why::Unsure);
+    /// A command of several has failed that were sent together.
+    pub(super) fn has_failed_somewhere(&self, error: &RedisError) {
+        if let Some(Open { number, .. }) = self.open_now() {
+            self.has_failed(number, error);
+        }
     }
 
     /// A command has failed.
-    pub(super) fn has_failed(&self, number: u64, error: &RedisError) {
+    fn has_failed(&self, number: u64, error: &RedisError) {
         if says(error, "READONLY") {
             // A server that was in charge and is no more keeps its connections.
             self.doubt(number, Why::ReadOnly);
