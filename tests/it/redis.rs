@@ -139,7 +139,7 @@ fn is_nonsense<T>(answer: &Result<T, SharedError>, word: &str) -> bool {
     text.contains(word) && text.lines().count() == 1
 }
 
-/// They go in a few commands. What is wrong with one is nobody else's, nor who has gone.
+/// What is wrong with one is nobody else's, nor who has gone.
 #[tokio::test]
 #[ignore = "needs TEST_REDIS_SERVER"]
 async fn of_pages_that_are_wanted_at_once_each_is_given_to_who_wants_it() {
@@ -156,7 +156,8 @@ async fn of_pages_that_are_wanted_at_once_each_is_given_to_who_wants_it() {
     server.command(&["LPUSH", &format!("shop:7:{{7}}:{WRONG}"), "x"]);
     // The first one goes before it is answered, and it was the one to ask for all.
     assert!(shared.get(&places[0]).now_or_never().is_none());
-    let found = join_all(places.iter().map(|place| shared.get(place))).await;
+    let all = join_all(places.iter().map(|place| shared.get(place)));
+    let found = timeout(SOON, all).await.expect("nobody is forgotten");
     for (number, found) in found.into_iter().enumerate() {
         if number == WRONG {
             assert!(is_nonsense(&found, "WRONGTYPE"), "{found:?}");

@@ -2,8 +2,8 @@
 //!
 //! Every command and every script touches keys of one hash slot, and names them all, so that
 //! any clustering behind a proxy will do. Pages have a life; versions have none, and Redis may
-//! lose them all the same. All commands share one connection and have a deadline each; none is
-//! repeated here. What was lost, and what a command that was given up has done after all, is
+//! lose them all the same. All commands share one connection, and each has a deadline or shares
+//! one; none is repeated here. What was lost, and what a command that was given up has done after all, is
 //! healed by whoever compares versions.
 
 mod link;
@@ -107,7 +107,7 @@ impl RedisShared {
         let ask = |mut c: MultiplexedConnection| async move { scan.query_async(&mut c).await };
         let (next, keys): (u64, Vec<String>) = self.link.run(PING_WITHIN, ask).await?;
         let mut found = Vec::new();
-        // One by one: they lie in slots of their own.
+        // One by one: it is in no hurry.
         for key in keys.into_iter().filter(|key| !key.contains(":lease:")) {
             if let Some(kept) = self.together.get(key).await? {
                 found.push(kept);

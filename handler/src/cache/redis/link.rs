@@ -36,8 +36,8 @@ const LEFT_EVERY: Duration = Duration::from_secs(1);
 const FULL_TOLD_EVERY: Duration = Duration::from_mins(1);
 /// A token that could not be had or was not taken is asked for again.
 const RENEWED_AGAIN: Duration = Duration::from_secs(5);
-/// Commands that may wait for their turn to be written, pages among them, also those of callers
-/// that have given up.
+/// Commands and pipelines that may wait for their turn to be written, pages among them, also those
+/// of callers that have given up.
 const WAITING_MAX: usize = 256;
 
 /// A handle to the connection. Its end is the connection's.
@@ -124,14 +124,27 @@ impl Link {
     where
         F: Future<Output = RedisResult<T>> + Send,
     {
+        self.run_since(Instant::now(), patience, command).await.map(|(_, done)| done)
+    }
+
+    /// The same for what has been wanted for a while. Tells, too, which connection it was.
+    pub(super) async fn run_since<T, F>(
+        &self,
+        wanted: Instant,
+        patience: Duration,
+        command: impl FnOnce(MultiplexedConnection) -> F + Send,
+    ) -> Result<(u64, T), SharedError>
+    where
+        F: Future<Output = RedisResult<T>> + Send,
+    {
         let late = || SharedError::Away(format!("no answer within {} ms", patience.as_millis()));
-        let deadline = Instant::now() + patience;
+        let deadline = wanted + patience;
         let Open { number, connection } = match self.open_now() {
             Some(open) => open,
             None => timeout_at(deadline, self.open()).await.map_err(|_| late())??,
         };
         match timeout_at(deadline, command(connection)).await {
-            Ok(Ok(done)) => Ok(done),
+            Ok(Ok(done)) => Ok((number, done)),
             Ok(Err(error)) => {
                 self.has_failed(number, &error);
                 Err(shared_error(&error))
@@ -159,15 +172,8 @@ impl Link {
         }
     }
 
-    /// A command of several has failed that were sent together.
-    pub(super) fn has_failed_somewhere(&self, error: &RedisError) {
-        if let Some(Open { number, .. }) = self.open_now() {
-            self.has_failed(number, error);
-        }
-    }
-
-    /// A command has failed.
-    fn has_failed(&self, number: u64, error: &RedisError) {
+    /// A command has failed on the connection with this number.
+    pub(super) fn has_failed(&self, number: u64, error: &RedisError) {
         if says(error, "READONLY") {
             // A server that was in charge and is no more keeps its connections.
             self.doubt(number, Why::ReadOnly);
