@@ -36,6 +36,7 @@ mod http_semantics;
 mod imports;
 mod imports_over_http;
 mod instances;
+mod instances_faults;
 mod key_vault;
 mod key_vault_later;
 mod key_vault_logins;

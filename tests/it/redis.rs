@@ -139,7 +139,8 @@ fn is_nonsense<T>(answer: &Result<T, SharedError>, word: &str) -> bool {
     text.contains(word) && text.lines().count() == 1
 }
 
-/// What is wrong with one is nobody else's, nor who has gone.
+/// What is wrong with one is nobody else's, nor who has gone. Each read wakes the server, and is
+/// of many of them.
 #[tokio::test]
 #[ignore = "needs TEST_REDIS_SERVER"]
 async fn of_pages_that_are_wanted_at_once_each_is_given_to_who_wants_it() {
@@ -154,10 +155,14 @@ async fn of_pages_that_are_wanted_at_once_each_is_given_to_who_wants_it() {
         shared.fill(place, &page_of(number), LIFE, None).await.unwrap();
     }
     server.command(&["LPUSH", &format!("shop:7:{{7}}:{WRONG}"), "x"]);
+    let reads = || server.statistic("total_reads_processed");
+    let before = reads();
     // The first one goes before it is answered, and it was the one to ask for all.
     assert!(shared.get(&places[0]).now_or_never().is_none());
     let all = join_all(places.iter().map(|place| shared.get(place)));
     let found = timeout(SOON, all).await.expect("nobody is forgotten");
+    let made = reads() - before;
+    assert!(made <= 30, "{made} reads for 200 pages");
     for (number, found) in found.into_iter().enumerate() {
         if number == WRONG {
             assert!(is_nonsense(&found, "WRONGTYPE"), "{found:?}");
@@ -166,6 +171,20 @@ async fn of_pages_that_are_wanted_at_once_each_is_given_to_who_wants_it() {
         let bytes = found.unwrap().map(|kept| kept.bytes);
         assert_eq!(bytes, lies_there(number).then(|| page_of(number).bytes), "{number}");
     }
+}
+
+/// A page and its life are asked for in one write and told in one answer.
+#[tokio::test]
+#[ignore = "needs TEST_REDIS_SERVER"]
+async fn a_page_takes_one_round_trip() {
+    let server = RedisServer::start();
+    let shared = server.shared("shop");
+    shared.fill(&place("7", "a"), &page(7, 5, ""), LIFE, None).await.unwrap();
+    let reads = || server.statistic("total_reads_processed");
+    let (first, second) = (reads(), reads());
+    assert!(shared.get(&place("7", "a")).await.unwrap().is_some());
+    let third = reads();
+    assert_eq!(third - second, second - first + 1);
 }
 
 /// What lies there can be read on; what to do about it stands in the log, once.
@@ -420,7 +439,7 @@ async fn an_identity_logs_in_and_does_so_anew_before_its_token_ends() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs TEST_REDIS_SERVER"]
 async fn doctor_tells_whether_it_is_there() {
-    let mut server = RedisServer::start_with_tls();
+    let server = RedisServer::start_with_tls();
     let folder = TestFolder::new();
     let doctor = |string: &str| {
         let mut doctor = handler(folder.data.path());

@@ -26,7 +26,7 @@ fn hasty(server: &RedisServer) -> RedisShared {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs TEST_REDIS_SERVER"]
 async fn a_server_that_dies_is_away_at_once_and_found_again() {
-    let mut server = RedisServer::start();
+    let server = RedisServer::start();
     let pair: Pair = [server.shared("x"), server.shared("x")];
     listening(&pair).await;
     let [one, _] = &pair;
@@ -147,11 +147,7 @@ async fn a_server_that_stays_read_only_is_not_stormed() {
     let server = RedisServer::start();
     let shared = server.shared("x");
     shared.raise(&versions([(0, 1)])).await.unwrap();
-    let connections = || {
-        let stats = server.text(&["INFO", "stats"]);
-        let total = stats.lines().find_map(|l| l.strip_prefix("total_connections_received:"));
-        total.unwrap().parse::<u64>().unwrap()
-    };
+    let connections = || server.statistic("total_connections_received");
     server.command(&["REPLICAOF", "127.0.0.1", "1"]);
     let (before, began) = (connections(), Instant::now());
     while began.elapsed() < Duration::from_secs(3) {

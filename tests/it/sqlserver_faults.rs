@@ -35,12 +35,12 @@ async fn store_of(responder: &Responder, connections: u32) -> Result<Arc<dyn Sto
     Ok(Arc::new(store))
 }
 
-fn numbers(numbers: &[i64]) -> Vec<Cell> {
+pub fn numbers(numbers: &[i64]) -> Vec<Cell> {
     numbers.iter().map(|number| Cell::Number(Some(*number))).collect()
 }
 
 /// A page of one product.
-fn page() -> Vec<Rows> {
+pub fn page() -> Vec<Rows> {
     vec![vec![numbers(&[0, 7, 1])], vec![a_product()]]
 }
 

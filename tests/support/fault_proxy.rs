@@ -69,11 +69,6 @@ impl FaultProxy {
         self.held.send_replace(true);
     }
 
-    /// Everything passes again.
-    pub fn release(&self) {
-        self.held.send_replace(false);
-    }
-
     /// Bytes that went to the server and came back, and connections, since this was asked last.
     pub fn passed(&self) -> (usize, usize, usize) {
         let take = |count: &AtomicUsize| count.swap(0, Ordering::SeqCst);

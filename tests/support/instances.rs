@@ -11,11 +11,14 @@ use reqwest::{Client, StatusCode};
 use rusqlite::Connection;
 use serde_json::Value;
 use tokio::task::JoinSet;
+use vitrine::cache::redis::RedisShared;
+use vitrine::cache::shared::{Kept, Shared as _};
+use vitrine::question::Question;
 
-use super::TestFolder;
 use super::process::{Serving, handler};
 use super::redis::RedisServer;
 use super::shop::{BOSS, administrator, put};
+use super::{TestFolder, say};
 
 const WRITERS: usize = 4;
 const READERS: usize = 16;
@@ -110,8 +113,8 @@ impl Shop {
             answered: Default::default(),
             begun: Default::default(),
         };
-        // Somebody else imports the category that is written to.
-        let file = shop.folder.file("categories.csv", "id,category_name\n1,Lamps\n");
+        // Somebody else imports the categories that are written to.
+        let file = shop.folder.file("categories.csv", "id,category_name\n1,Lamps\n2,Chairs\n");
         let mut import = handler(shop.folder.data.path());
         import.arg("import").arg(file).env("REDIS_CONNECTION_STRING", shop.redis.url());
         let imported = import.envs(&shop.environment).output().unwrap();
@@ -228,6 +231,24 @@ impl Shop {
         }
     }
 
+    /// `handler audit` over what they share: its exit code, and what it says.
+    pub async fn audit(&self) -> (bool, String) {
+        let mut audit = handler(self.folder.data.path());
+        audit.arg("audit").env("REDIS_CONNECTION_STRING", self.redis.url());
+        audit.envs(&self.environment);
+        let audit = tokio::task::spawn_blocking(move || audit.output().unwrap()).await.unwrap();
+        let said = String::from_utf8_lossy(&audit.stdout).trim().to_owned();
+        say(&format!("handler audit: {said}"));
+        (audit.status.success(), said)
+    }
+
+    /// It looks at some pages, and none of them is stale.
+    pub async fn audit_finds_nothing(&self) {
+        let (is_success, said) = self.audit().await;
+        assert!(is_success && said.contains("stale=0"), "{said}");
+        assert!(!said.contains("pages=0 "), "{said}");
+    }
+
     pub fn prefix(&self) -> String {
         let db = Connection::open(self.folder.data.database()).unwrap();
         let id = "SELECT value FROM meta WHERE name = 'database_id'";
@@ -255,6 +276,19 @@ impl Shop {
     }
 }
 
+/// Nobody who asks waits until his page is shared.
+pub async fn until_shared(shared: &RedisShared, path: &str) -> Kept {
+    let place = Question::at_path(path).unwrap().place().unwrap();
+    let began = Instant::now();
+    loop {
+        if let Some(kept) = shared.get(&place).await.unwrap() {
+            return kept;
+        }
+        assert!(began.elapsed() < BOUND_OF_ALL, "{path} is not shared");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 #[derive(Default)]
 pub struct Tally {
     pub reads: AtomicU64,
@@ -270,7 +304,7 @@ impl Tally {
     pub fn check(self, what: &str) {
         let (reads, writes) = (self.reads.into_inner(), self.writes.into_inner());
         let stale = self.stale.into_inner().unwrap();
-        println!("{what}: {reads} reads, {writes} writes, {} stale", stale.len());
+        say(&format!("{what}: {reads} reads, {writes} writes, {} stale", stale.len()));
         assert_eq!(stale.first(), None, "{what}");
     }
 }

@@ -29,6 +29,7 @@ pub mod twin;
 pub mod vault;
 pub mod wire;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -40,6 +41,11 @@ use vitrine::import::{ImportError, Options, Outcome, import};
 use vitrine::store::sqlite::folder::DataFolder;
 use vitrine::store::sqlite::{Purpose, SqliteStore};
 use vitrine::store::{HowStarted, Run, Store};
+
+/// Tells what a test has found out also where it passes: what is printed is kept back then.
+pub fn say(what: &str) {
+    std::io::stderr().write_all(format!("{what}\n").as_bytes()).unwrap();
+}
 
 /// A moment to start a standing clock at: 2026-01-01.
 pub const SOME_DAY: i64 = 1_767_225_600_000_000;

@@ -6,7 +6,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -33,7 +33,7 @@ pub struct RedisServer {
     pub tls_port: Option<u16>,
     dir: TempDir,
     arguments: Vec<String>,
-    child: Child,
+    child: Mutex<Child>,
 }
 
 impl RedisServer {
@@ -81,7 +81,7 @@ impl RedisServer {
             ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"].map(str::to_owned).into();
         arguments.extend(["--dir".to_owned(), folder]);
         arguments.extend(more.iter().map(|argument| (*argument).to_owned()));
-        let child = spawn(port, &arguments);
+        let child = Mutex::new(spawn(port, &arguments));
         let server = Self { port, tls_port, dir, arguments, child };
         server.wait();
         server
@@ -112,14 +112,15 @@ impl RedisServer {
     }
 
     /// Ends it as a crash would: it loses all it has.
-    pub fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+    pub fn kill(&self) {
+        let mut child = self.child.lock().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 
     /// Starts it again where it was.
-    pub fn restart(&mut self) {
-        self.child = spawn(self.port, &self.arguments);
+    pub fn restart(&self) {
+        *self.child.lock().unwrap() = spawn(self.port, &self.arguments);
         self.wait();
     }
 
@@ -133,7 +134,7 @@ impl RedisServer {
     }
 
     fn signal(&self, name: &str) {
-        let process = self.child.id().to_string();
+        let process = self.child.lock().unwrap().id().to_string();
         let sent = Command::new("kill").args([&format!("-{name}"), &process]).status().unwrap();
         assert!(sent.success());
     }
@@ -151,6 +152,13 @@ impl RedisServer {
     /// The same as a list.
     pub fn list(&self, words: &[&str]) -> Vec<String> {
         redis::from_redis_value(self.command(words)).unwrap()
+    }
+
+    /// What it has counted by this name so far, the connection for this question included.
+    pub fn statistic(&self, name: &str) -> u64 {
+        let stats = self.text(&["INFO", "stats"]);
+        let counted = stats.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(':'));
+        counted.unwrap().trim().parse().unwrap()
     }
 
     /// Where it is, unencrypted, for the one who may do everything.
@@ -174,8 +182,9 @@ impl RedisServer {
 impl Drop for RedisServer {
     fn drop(&mut self) {
         // It may be dead already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let child = self.child.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let _ = child.kill();
+        let _ = child.wait();
     }
 }
 

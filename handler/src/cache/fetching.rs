@@ -119,8 +119,21 @@ impl Cache {
         kept: Slot,
         glance: Option<Glance>,
     ) -> Result<Reply, Arc<StoreError>> {
+        let is_older = |slot: &Slot| slot.answer_that_counts(known).is_none();
+        self.join(question, kept, self.fetch(question, known, glance), is_older).await
+    }
+
+    /// The answer that is kept unless it is to be replaced, by what is fetched then. `kept` stays
+    /// where that fails.
+    async fn join(
+        &self,
+        question: &Question,
+        kept: Slot,
+        fetch: impl Future<Output = Result<Fetched, StoreError>> + Send,
+        is_replaced: impl FnMut(&Slot) -> bool + Send,
+    ) -> Result<Reply, Arc<StoreError>> {
         let fetch = Box::pin(async {
-            match self.fetch(question, known, glance).await {
+            match fetch.await {
                 Ok(fetched) => self.slot(fetched),
                 Err(error) => {
                     let left = if kept.answer.is_some() {
@@ -132,8 +145,7 @@ impl Cache {
                 }
             }
         });
-        let is_older = |slot: &Slot| slot.answer_that_counts(known).is_none();
-        let entry = self.slots.entry_by_ref(question).or_insert_with_if(fetch, is_older).await;
+        let entry = self.slots.entry_by_ref(question).or_insert_with_if(fetch, is_replaced).await;
         if !entry.is_fresh() {
             count(&self.counters.joins);
         }
@@ -235,14 +247,30 @@ impl Cache {
         Some(Reply { answer: Arc::new(answer), outcome: Outcome::Stale(age.as_secs()) })
     }
 
-    /// Gives up an answer whose body proved to be none, here and for the others.
-    pub async fn give_up(self: &Arc<Self>, question: &Question) {
+    /// Loads an answer anew whose body proved to be none, for whoever else has met it and for the
+    /// other instances. What they share is not asked for it: several may have met it there.
+    pub async fn answer_anew(
+        self: &Arc<Self>,
+        question: &Question,
+    ) -> Result<Reply, Arc<StoreError>> {
         count(&self.counters.shared_unreadable);
         tracing::warn!("a page of the shared cache cannot be unpacked, and is loaded anew");
-        self.slots.invalidate(question).await;
-        if let Some(look) = self.look(question, &self.known()) {
-            look.remove().await;
+        let known = self.known();
+        let fetch = async {
+            match self.look(question, &known) {
+                Some(look) => look.load_anew().await,
+                None => self.fetch_alone(question).await,
+            }
+        };
+        // What was loaded here is whole.
+        let is_replaced = |slot: &Slot| slot.is_shared || slot.answer_that_counts(&known).is_none();
+        let reply = self.join(question, Slot::default(), fetch, is_replaced).await?;
+        if reply.outcome == Outcome::Miss && known.counts(&reply.answer.tags) {
+            return Ok(reply);
         }
+        // One that was begun before we came, or came from where the damaged one did.
+        let answer = self.load(question).await.map_err(Arc::new)?;
+        Ok(Reply { answer: Arc::new(answer), outcome: Outcome::Miss })
     }
 
     /// Makes an answer anew in the background, so that nobody waits when its life is over.

@@ -175,6 +175,12 @@ impl Look<'_> {
         }
     }
 
+    /// Loads, and leaves that for the others in the place of what lies there.
+    pub(super) async fn load_anew(&self) -> Result<Fetched, StoreError> {
+        self.remove().await;
+        self.load_under(lease(self.lease_name())).await
+    }
+
     /// What lies there is no page, and would keep every page away.
     pub(super) async fn remove(&self) {
         let removed = self.shared.remove(&self.place);
@@ -187,7 +193,7 @@ impl Look<'_> {
         self.cache.fetch_alone(self.question).await
     }
 
-    /// Loads, leaves the answer for the others and gives the lease back.
+    /// Loads, leaves the answer for the others and gives the lease back, if it was granted.
     async fn load_under(&self, lease: Lease) -> Result<Fetched, StoreError> {
         let loaded = self.alone().await;
         let fill = loaded.as_ref().ok().map(|fetched| {

@@ -17,6 +17,7 @@ use super::problem::ApiError;
 use super::routes::{self, Endpoint, Found, Lookup};
 use super::{Ask, products, respond, stream};
 use crate::app::App;
+use crate::cache::Reply;
 use crate::cache::forms::Damaged;
 use crate::question::Question;
 use crate::telemetry::requests::Led;
@@ -101,28 +102,25 @@ impl Ask<'_> {
                 stream::list(store, streams, self.query, form).await
             }
             Wanted::Answer(question) => {
-                if let Ok(response) = self.look_up(app, &question).await? {
+                let reply = app.cache.answer(&question).await?;
+                if let Ok(response) = self.give(&question, &reply).await {
                     return Ok(response);
                 }
-                app.cache.give_up(&question).await;
-                Ok(self.look_up(app, &question).await??)
+                // In a box: it is large, and hardly anybody needs it.
+                let reply = Box::pin(app.cache.answer_anew(&question)).await?;
+                Ok(self.give(&question, &reply).await?)
             }
         }
     }
 
     /// The response with the answer to a question, unless its body proves to be none.
-    async fn look_up(
-        &self,
-        app: &App,
-        question: &Question,
-    ) -> Result<Result<Response, Damaged>, ApiError> {
-        let reply = app.cache.answer(question).await?;
+    async fn give(&self, question: &Question, reply: &Reply) -> Result<Response, Damaged> {
         if !reply.answer.is_found() {
             let mut response = products::absent(question).respond(Some(self.path));
             respond::tell_where_from(&mut response, reply.outcome);
-            return Ok(Ok(response));
+            return Ok(response);
         }
-        Ok(respond::answer(&reply, self.headers).await)
+        respond::answer(reply, self.headers).await
     }
 
     pub(super) fn wanted(
