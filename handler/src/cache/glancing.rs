@@ -8,9 +8,8 @@ use foldhash::fast::RandomState;
 
 use super::shared::Place;
 
-/// So many ask for a place by themselves; whoever comes then is one of a crowd, and waits with it.
-/// Two are met by chance. More would fail in a row where one is late, and the breaker would take
-/// that for the end of the shared part.
+/// So many ask for a place by themselves; whoever comes then is one of a crowd, and waits with it:
+/// each would be sent the same bytes. Two are met by chance.
 const FEW: u32 = 2;
 
 /// How many are at each place. Places go by a hash: two that share one share the few as well.

@@ -68,7 +68,7 @@ impl Default for Patience {
 /// The shared part in a Redis server.
 pub struct RedisShared {
     link: Arc<Link>,
-    together: Arc<Together>,
+    together: Together,
     prefix: Arc<Prefix>,
     /// Of the pages: what reads another one must not find them.
     format: u32,
@@ -84,7 +84,7 @@ impl RedisShared {
         let (prefix, heard) = (Arc::new(prefix), Arc::<Heard>::default());
         let listener = Listener::begin(target.clone(), Arc::clone(&prefix), Arc::clone(&heard));
         let link = Arc::new(Link::begin(target));
-        let together = Arc::new(Together::new(Arc::clone(&link), patience.reading));
+        let together = Together::begin(Arc::clone(&link), patience.reading);
         Self { link, together, prefix, format, patience, heard, _listener: listener }
     }
 

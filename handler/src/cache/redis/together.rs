@@ -1,13 +1,13 @@
 //! Pages that are wanted at the same moment are asked for together: one pipeline for all who come
 //! before a thread of ours has nothing else to do. Each write wakes the server, and each answer us.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, FromRedisValue, Pipeline, RedisResult, Value, from_redis_value};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::yield_now;
 use tokio::time::Instant;
 
@@ -21,82 +21,77 @@ use crate::cache::shared::{Kept, SharedError};
 const MOST: usize = 16;
 
 /// Asks for pages.
-pub(super) struct Together {
-    link: Arc<Link>,
-    patience: Duration,
-    wanted: Mutex<Vec<Wanted>>,
-}
+pub(super) struct Together(mpsc::UnboundedSender<Wanted>);
 
 type Found = Result<Option<Kept>, SharedError>;
 
 /// The page at a key, for somebody who waits.
 struct Wanted {
     key: String,
+    since: Instant,
     tell: oneshot::Sender<Found>,
 }
 
 impl Together {
-    pub(super) fn new(link: Arc<Link>, patience: Duration) -> Self {
-        Self { link, patience, wanted: Mutex::default() }
+    /// Begins to wait for what is wanted, within the runtime that it is called in.
+    pub(super) fn begin(link: Arc<Link>, patience: Duration) -> Self {
+        let (wanted, comes) = mpsc::unbounded_channel();
+        tokio::spawn(gather(comes, link, patience));
+        Self(wanted)
     }
 
     /// What lies at a key.
-    pub(super) async fn get(self: &Arc<Self>, key: String) -> Found {
+    pub(super) async fn get(&self, key: String) -> Found {
+        let gone = || SharedError::Away("it was shut down".to_owned());
         let (tell, told) = oneshot::channel();
-        let is_first = {
-            let mut wanted = self.wanted();
-            wanted.push(Wanted { key, tell });
-            wanted.len() == 1
-        };
-        if is_first {
-            // On its own: whoever came first may be the first to go.
-            tokio::spawn(Arc::clone(self).ask_for_all());
-        }
-        let gone = |_| SharedError::Away("it was shut down".to_owned());
-        told.await.map_err(gone)?
+        self.0.send(Wanted { key, since: Instant::now(), tell }).map_err(|_| gone())?;
+        told.await.map_err(|_| gone())?
     }
+}
 
-    async fn ask_for_all(self: Arc<Self>) {
-        let since = Instant::now();
+/// Asks for what is wanted until nobody can want anything any more. Nobody waits in here for an
+/// answer: the next ones are asked for meanwhile.
+async fn gather(mut comes: mpsc::UnboundedReceiver<Wanted>, link: Arc<Link>, patience: Duration) {
+    let ask = |wanted| tokio::spawn(ask_for(wanted, Arc::clone(&link), patience));
+    while let Some(first) = comes.recv().await {
         yield_now().await;
-        let mut all = std::mem::take(&mut *self.wanted());
-        while all.len() > MOST {
-            let some = all.split_off(all.len() - MOST);
-            tokio::spawn(Arc::clone(&self).ask_for(some, since));
-        }
-        self.ask_for(all, since).await;
-    }
-
-    async fn ask_for(self: Arc<Self>, mut wanted: Vec<Wanted>, since: Instant) {
-        let ask = |mut connection: MultiplexedConnection| {
-            // Some may have gone while there was none.
-            wanted.retain(|wanted| !wanted.tell.is_closed());
-            let command = command(&wanted);
-            async move {
-                if command.is_empty() {
-                    return Ok(Vec::new());
-                }
-                command.query_async(&mut connection).await
+        let mut wanted = vec![first];
+        while let Ok(next) = comes.try_recv() {
+            if wanted.len() == MOST {
+                ask(std::mem::take(&mut wanted));
             }
-        };
-        let answered = self.link.run_since(since, self.patience, ask).await;
-        let mut answered =
-            answered.map(|(number, answers): (_, Vec<_>)| (number, answers.into_iter()));
-        for Wanted { tell, .. } in wanted {
-            let found = match &mut answered {
-                Ok((number, answers)) => found(answers.next(), answers.next()).map_err(|error| {
-                    self.link.has_failed(*number, &error);
-                    shared_error(&error)
-                }),
-                Err(error) => Err(error.clone()),
-            };
-            // Whoever has gone does not hear it.
-            let _ = tell.send(found);
+            wanted.push(next);
         }
+        ask(wanted);
     }
+}
 
-    fn wanted(&self) -> MutexGuard<'_, Vec<Wanted>> {
-        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
+async fn ask_for(mut wanted: Vec<Wanted>, link: Arc<Link>, patience: Duration) {
+    // The first one has waited longest.
+    let since = wanted[0].since;
+    let ask = |mut connection: MultiplexedConnection| {
+        // Some may have gone while there was none.
+        wanted.retain(|wanted| !wanted.tell.is_closed());
+        let command = command(&wanted);
+        async move {
+            if command.is_empty() {
+                return Ok(Vec::new());
+            }
+            command.query_async(&mut connection).await
+        }
+    };
+    let answered = link.run_since(since, patience, ask).await;
+    let mut answered = answered.map(|(number, answers): (_, Vec<_>)| (number, answers.into_iter()));
+    for Wanted { tell, .. } in wanted {
+        let found = match &mut answered {
+            Ok((number, answers)) => found(answers.next(), answers.next()).map_err(|error| {
+                link.has_failed(*number, &error);
+                shared_error(&error)
+            }),
+            Err(error) => Err(error.clone()),
+        };
+        // Whoever has gone does not hear it.
+        let _ = tell.send(found);
     }
 }
 
