@@ -117,6 +117,17 @@ impl Question {
         Some(Place { slot: category.to_string(), name })
     }
 
+    /// Whether its answer is the rows' of its versions and of nothing else, so that it can be held
+    /// against them. What a search finds comes later than its rows, on a server without a version
+    /// of its own.
+    pub fn can_be_audited(&self) -> bool {
+        match self {
+            Self::Page(query) => query.words.is_none(),
+            Self::Rights(_) => false,
+            _ => true,
+        }
+    }
+
     /// Whether its answer has a place in the shared cache.
     pub fn is_shared(&self) -> bool {
         match self {

@@ -8,6 +8,7 @@
 mod support;
 
 mod accounts;
+mod audit;
 mod azurite;
 mod bad_files;
 mod blobs;

@@ -104,7 +104,7 @@ impl Cache {
     }
 
     fn count_fetched(&self, question: &Question, is_shared: bool) {
-        if question.is_shared() {
+        if question.can_be_audited() {
             self.sample(question);
         }
         let counters = &self.counters;

@@ -1,10 +1,10 @@
 //! The shared part in a Redis server, or whatever speaks its protocol.
 //!
-//! Every command and every script touches keys of one hash slot, and names them all, so that
-//! any clustering behind a proxy will do. Pages have a life; versions have none, and Redis may
-//! lose them all the same. All commands share one connection, and each has a deadline or shares
-//! one; none is repeated here. What was lost, and what a command that was given up has done after all, is
-//! healed by whoever compares versions.
+//! Every command and every script touches keys of one hash slot, and names them all, so that any
+//! clustering behind a proxy will do; the auditor's `SCAN` alone names none. Pages have a life;
+//! versions have none, and Redis may lose them all the same. All commands share one connection, and
+//! each has a deadline or shares one; none is repeated here. What was lost, and what a command that
+//! was given up has done after all, is healed by whoever compares versions.
 
 mod link;
 mod listen;
@@ -99,8 +99,9 @@ impl RedisShared {
     }
 
     /// Some of the pages, for somebody who looks through all of them: those behind `cursor`, and
-    /// the cursor of the next ones, 0 when that were all. It begins with 0.
-    pub async fn some_pages(&self, cursor: u64) -> Result<(u64, Vec<Kept>), SharedError> {
+    /// the cursor of the next ones, 0 when that were all. It begins with 0. `None` stands for what
+    /// lies there and is no page.
+    pub async fn some_pages(&self, cursor: u64) -> Result<(u64, Vec<Option<Kept>>), SharedError> {
         let pages = format!("{}:{}:{{*", self.prefix.get()?, self.format);
         let mut scan = redis::cmd("SCAN");
         scan.arg(cursor).arg("MATCH").arg(pages).arg("COUNT").arg(200);
@@ -109,8 +110,12 @@ impl RedisShared {
         let mut found = Vec::new();
         // One by one: it is in no hurry.
         for key in keys.into_iter().filter(|key| !key.contains(":lease:")) {
-            if let Some(kept) = self.together.get(key).await? {
-                found.push(kept);
+            match self.together.get(key).await {
+                Ok(Some(kept)) => found.push(Some(kept)),
+                // It has gone meanwhile.
+                Ok(None) => {}
+                Err(SharedError::Nonsense(_)) => found.push(None),
+                Err(away) => return Err(away),
             }
         }
         Ok((next, found))

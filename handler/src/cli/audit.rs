@@ -9,12 +9,14 @@ use super::Failure;
 use crate::app::{database, shared};
 use crate::cache::audit::{Auditor, Verdict};
 use crate::cache::redis::RedisShared;
-use crate::cache::shared::{Shared, SharedError};
+use crate::cache::shared::{Kept, Shared, SharedError};
 use crate::question::FromStore;
 use crate::settings::Settings;
 
 /// How long the shared cache may take to be reached.
 const REACHED_WITHIN: Duration = Duration::from_secs(10);
+/// How often some pages are asked for before an audit ends because of them.
+const TRIES: u32 = 3;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -80,13 +82,17 @@ async fn look_through(
 ) -> Result<Found, Failure> {
     let (mut found, mut cursor, mut seen) = (Found::default(), 0, 0);
     loop {
-        let (next, pages) = redis.some_pages(cursor).await.map_err(Failure::new)?;
+        let (next, pages) = some_pages(redis, cursor).await.map_err(Failure::new)?;
         for page in pages {
             seen += 1;
             if seen > pages_max {
                 return Ok(found);
             }
-            match auditor.check(&page).await.map_err(Failure::new)? {
+            let verdict = match page {
+                Some(page) => auditor.check(&page).await.map_err(Failure::new)?,
+                None => None,
+            };
+            match verdict {
                 None => found.foreign += 1,
                 Some(Verdict::Right) => found.right += 1,
                 Some(Verdict::Hidden) => found.hidden += 1,
@@ -102,4 +108,18 @@ async fn look_through(
         }
         cursor = next;
     }
+}
+
+/// What is late once does not end an audit that has come far.
+async fn some_pages(
+    redis: &RedisShared,
+    cursor: u64,
+) -> Result<(u64, Vec<Option<Kept>>), SharedError> {
+    for _ in 1..TRIES {
+        match redis.some_pages(cursor).await {
+            Err(SharedError::Away(_)) => reach(redis).await?,
+            asked => return asked,
+        }
+    }
+    redis.some_pages(cursor).await
 }
