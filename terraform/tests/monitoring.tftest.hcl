@@ -110,7 +110,7 @@ run "workbook" {
   }
   assert {
     condition = toset([for item in jsondecode(azurerm_application_insights_workbook.main.data_json).items : item.name if item.type == 3]) == toset([
-      "requests", "routes", "latency-p50", "latency-p99", "hits", "stale", "reconciliations",
+      "requests", "routes", "latency-p50", "latency-p99", "hits", "stale", "reconciliations", "waits",
       "store", "pool", "breakers", "import-rows", "import-runs", "auth",
     ])
     error_message = "workbook: the charts of the dashboard"

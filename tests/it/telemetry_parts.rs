@@ -60,6 +60,7 @@ async fn a_call_of_redis_is_a_part_of_its_request() {
     let place = Ingestion::that(Mood::Takes).await;
     let mut command = handler(folder.data.path());
     command.env(PLACE, place.connection_string()).env("REDIS_CONNECTION_STRING", redis.url());
+    command.env("CACHE_PREFIX", "a-prefix-of-keys");
     let serving = Serving::start_by(&mut command);
     let (call, request) = call_of(&place, "redis", async |number| {
         serving.get(&format!("/products/NONE-{number}")).await;
@@ -67,8 +68,8 @@ async fn a_call_of_redis_is_a_part_of_its_request() {
     .await;
     assert_eq!(request.name(), "GET /products/{asin}");
     assert_eq!(call.base()["success"], true);
-    assert!(["get", "lease", "versions"].contains(&call.name()), "{call:?}");
-    has_seen_none_of(&place, &[PASSWORD, &redis.url(), "catalogue:"]);
+    assert!(["get", "get_or_lease", "versions"].contains(&call.name()), "{call:?}");
+    has_seen_none_of(&place, &[PASSWORD, &redis.url(), "a-prefix-of-keys"]);
 }
 
 #[tokio::test]

@@ -10,8 +10,8 @@ use super::calls::{ANY, CallOutcome};
 use super::envelope::Point;
 use super::latency::BOUNDS_US;
 use super::names::{
-    AUTH_ATTEMPTS, BREAKER, CACHE_LOOKUPS, CACHE_RECONCILIATIONS, CACHE_STALE_READS, IMPORT_ROWS,
-    IMPORT_RUNS, Metric, REQUEST_DURATION, STORE_CALLS, STORE_POOL,
+    AUTH_ATTEMPTS, BREAKER, CACHE_JOINS, CACHE_LEASE_WAITS, CACHE_LOOKUPS, CACHE_RECONCILIATIONS,
+    CACHE_STALE_READS, IMPORT_ROWS, IMPORT_RUNS, Metric, REQUEST_DURATION, STORE_CALLS, STORE_POOL,
 };
 use super::requests::{CLASSES, Requests};
 use crate::app::App;
@@ -99,10 +99,18 @@ impl Reading {
                 vec!["false"],
                 cache.reconciliations.saturating_sub(cache.reconciliations_found),
             ),
+            (CACHE_JOINS, vec![], cache.joins),
         ];
         if is_shared {
             counts.push(lookups("shared", "hit", cache.shared_hits));
             counts.push(lookups("shared", "miss", cache.misses));
+            let waits = |end, count| (CACHE_LEASE_WAITS, vec![end], count);
+            counts.extend([
+                waits("filled", cache.lease_waits_filled),
+                waits("taken", cache.lease_waits_taken),
+                waits("given_up", cache.lease_waits_given_up),
+                waits("cut", cache.lease_waits_cut),
+            ]);
         }
         for (metric, values, count) in counts {
             self.count(metric, &values, count);

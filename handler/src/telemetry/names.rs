@@ -31,6 +31,10 @@ pub const CACHE_LOOKUPS: Metric = delta("vitrine.cache.lookups", &["layer", "out
 pub const CACHE_STALE_READS: Metric = delta("vitrine.cache.stale_reads", &[]);
 /// Comparisons of the versions with the published ones, and whether some were behind.
 pub const CACHE_RECONCILIATIONS: Metric = delta("vitrine.cache.reconciliations", &["found"]);
+/// Callers who joined what another one of their instance had begun.
+pub const CACHE_JOINS: Metric = delta("vitrine.cache.joins", &[]);
+/// Waits for a page that another instance was loading, by how each ended.
+pub const CACHE_LEASE_WAITS: Metric = delta("vitrine.cache.lease_waits", &["end"]);
 /// Calls of the store.
 pub const STORE_CALLS: Metric = delta("vitrine.store.calls", &["name", "outcome"]);
 /// Connections of the store.
@@ -44,12 +48,14 @@ pub const IMPORT_RUNS: Metric = delta("vitrine.import.runs", &["state"]);
 /// Attempts to sign up, to sign in and to refresh.
 pub const AUTH_ATTEMPTS: Metric = delta("vitrine.auth.attempts", &["outcome"]);
 
-/// CONTRACT 8: all of them.
-pub const METRICS: [Metric; 10] = [
+/// All of them: those of CONTRACT 8, and what tells how pages are shared.
+pub const METRICS: [Metric; 12] = [
     REQUEST_DURATION,
     CACHE_LOOKUPS,
     CACHE_STALE_READS,
     CACHE_RECONCILIATIONS,
+    CACHE_JOINS,
+    CACHE_LEASE_WAITS,
     STORE_CALLS,
     STORE_POOL,
     BREAKER,
