@@ -175,14 +175,18 @@ async fn reads(world: Arc<World>, instance: usize, question: Question, mut rng: 
         }
         None => match cache.answer(&question).await {
             Ok(reply) => reply,
-            Err(e) if e.is_away() => return,
-            Err(e) => return world.breached(e.to_string()),
+            Err(e) if e.is_away() && world.weather.is_bad => return,
+            Err(e) => return world.breached(format!("{question:?}: {e}")),
         },
     };
     if !world.lives(instance, life) {
         return;
     }
-    if matches!(reply.outcome, Outcome::Stale(_)) {
+    if let Outcome::Stale(seconds) = reply.outcome {
+        if !world.weather.is_bad {
+            let why = "and the database is there";
+            return world.breached(format!("{question:?}: marked as {seconds} s old, {why}"));
+        }
         return world.happened(Kind::StaleRead);
     }
     let body = reply.answer.body(Encoding::Identity).await.unwrap();
