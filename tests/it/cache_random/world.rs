@@ -79,11 +79,12 @@ struct Outages {
     database: Option<(Instant, Option<Fault>)>,
 }
 
-/// Who loads what, until when nobody else may.
+/// Who may load what, once, and until when nobody else may.
 struct Grant {
     instance: usize,
     life: u64,
     until: Instant,
+    is_used: bool,
 }
 
 pub struct World {
@@ -424,7 +425,7 @@ impl World {
         }
         let key = (place.clone(), under.to_owned());
         let now = Instant::now();
-        let grant = Grant { instance, life, until: now + LEASE };
+        let grant = Grant { instance, life, until: now + LEASE, is_used: false };
         if let Some(before) = lock(&self.grants).insert(key, grant)
             && before.until > now
             && self.lives(before.instance, before.life)
@@ -443,12 +444,15 @@ impl World {
     pub fn loads(&self, instance: usize, life: u64, question: &Question) {
         self.happened(Kind::Load);
         let Some(place) = question.place().filter(|_| !self.weather.is_bad) else { return };
-        let is_allowed = lock(&self.grants).iter().any(|((at, _), grant)| {
-            *at == place && (grant.instance, grant.life) == (instance, life)
+        let mut grants = lock(&self.grants);
+        let granted = grants.iter_mut().find(|((at, _), grant)| {
+            *at == place && (grant.instance, grant.life) == (instance, life) && !grant.is_used
         });
-        if is_allowed {
+        if let Some((_, grant)) = granted {
+            grant.is_used = true;
             return;
         }
+        drop(grants);
         let mut instances = lock(&self.instances);
         let here = &mut instances[instance];
         here.unlicensed += 1;
