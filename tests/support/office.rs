@@ -74,14 +74,27 @@ impl Office {
         self.ask(Method::POST, &format!("/imports/{id}/retry")).await
     }
 
-    /// The run that works after a retry.
+    /// The run that works after a retry, which is asked for until there is a place: the run
+    /// before is shown as ended a moment before it gives up its own.
     pub async fn retried(&self, id: i64) -> i64 {
-        let response = self.retry(id).await;
+        let response = self.retry_with_a_place(id).await;
         let location = response.headers().get("location").cloned();
         let run = body(response, 202).await;
         assert_eq!(location.unwrap(), format!("/imports/{}", run["id"]).as_str());
         assert_eq!(run["state"], "loading");
         run["id"].as_i64().unwrap()
+    }
+
+    /// What a retry is answered once there is a place for it.
+    pub async fn retry_with_a_place(&self, id: i64) -> Response {
+        let began = Instant::now();
+        loop {
+            let response = self.retry(id).await;
+            if response.status() != 429 {
+                return response;
+            }
+            assert!(began.elapsed() < PATIENCE, "no place for a retry of {id}");
+        }
     }
 
     /// Looks at a run until it is as wanted.
