@@ -13,6 +13,8 @@
 //!     the body
 //! ```
 //!
+//! The shared part may put more behind it, and takes that off again; Redis has there when it ends.
+//!
 //! A compressed body goes on as it lies here to a client that takes it so.
 //!
 //! Numbers are big-endian. A page that is damaged, of another question or of another format is
@@ -31,9 +33,9 @@ use super::forms::Forms;
 use super::shared::{Page, Stamp};
 use super::versions::{Row, Tag};
 
-/// The number of this format, part of every page's key: two releases that have different ones
+/// The number of this format and of what stands behind it, part of every page's key: two releases that have different ones
 /// never read each other's pages.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 const FOUND: u8 = 1;
 const COMPRESSED: u8 = 2;

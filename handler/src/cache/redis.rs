@@ -6,6 +6,7 @@
 //! each has a deadline or shares one; none is repeated here. What was lost, and what a command that
 //! was given up has done after all, is healed by whoever compares versions.
 
+mod kept;
 mod link;
 mod listen;
 mod pauses;
@@ -24,9 +25,10 @@ use tokio::time::Instant;
 
 use super::shared::{Kept, LEASE, Lease, Page, Place, Shared, SharedError, Stamp, Turn};
 use super::versions::{Row, Versions};
+use kept::{Clock, kept};
 use link::Link;
 use listen::{Heard, Listener};
-use together::{Together, kept};
+use together::Together;
 
 pub use prefix::Prefix;
 pub use target::{Login, Target};
@@ -110,15 +112,22 @@ impl RedisShared {
         let mut found = Vec::new();
         // One by one: it is in no hurry.
         for key in keys.into_iter().filter(|key| !key.contains(":lease:")) {
-            match self.together.get(key).await {
+            match self.together.get(key.clone()).await {
                 Ok(Some(kept)) => found.push(Some(kept)),
-                // It has gone meanwhile.
+                // It has gone meanwhile, or is no text.
+                Ok(None) if self.is_there(&key).await? => found.push(None),
                 Ok(None) => {}
-                Err(SharedError::Nonsense(_)) => found.push(None),
                 Err(away) => return Err(away),
             }
         }
         Ok((next, found))
+    }
+
+    async fn is_there(&self, key: &str) -> Result<bool, SharedError> {
+        let mut command = redis::cmd("EXISTS");
+        command.arg(key);
+        let ask = |mut c: MultiplexedConnection| async move { command.query_async(&mut c).await };
+        self.link.run(PING_WITHIN, ask).await
     }
 
     fn versions_key(&self) -> Result<String, SharedError> {
@@ -195,12 +204,12 @@ impl Shared for RedisShared {
         call.key(self.lease_key(place, lease)?);
         call.arg(seen.map_or("", Stamp::as_str)).arg(&lease.token).arg(millis(LEASE));
         let ask = |mut c: MultiplexedConnection| async move { call.invoke_async(&mut c).await };
-        let (turn, bytes, left): (String, Vec<u8>, i64) =
+        let (turn, page): (String, Option<(Vec<u8>, Clock)>) =
             self.link.run(self.patience.reading, ask).await?;
-        match turn.as_str() {
-            "page" => Ok(Turn::Page(kept(bytes, left))),
-            "granted" => Ok(Turn::Granted),
-            "held" => Ok(Turn::Held),
+        match (turn.as_str(), page) {
+            ("page", Some((bytes, clock))) => Ok(Turn::Page(kept(bytes, clock))),
+            ("granted", None) => Ok(Turn::Granted),
+            ("held", None) => Ok(Turn::Held),
             _ => Err(SharedError::Nonsense("a turn that is none".to_owned())),
         }
     }

@@ -1,17 +1,17 @@
 //! Pages that are wanted at the same moment are asked for together: one pipeline for all who come
-//! before a thread of ours has nothing else to do. Each write wakes the server, and each answer us.
+//! before a thread of ours has nothing else to do, and in it one command for those of a hash slot.
+//! Each write wakes the server, each answer us, and each command is read there and here.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use redis::aio::MultiplexedConnection;
-use redis::{Cmd, FromRedisValue, Pipeline, RedisResult, Value, from_redis_value};
+use redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisResult, Value, from_redis_value};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::yield_now;
 use tokio::time::Instant;
 
-use super::KEY_BYTES;
+use super::kept::{Clock, kept};
 use super::link::Link;
 use super::target::shared_error;
 use crate::cache::shared::{Kept, SharedError};
@@ -69,65 +69,83 @@ async fn gather(mut comes: mpsc::UnboundedReceiver<Wanted>, link: Arc<Link>, pat
 async fn ask_for(mut wanted: Vec<Wanted>, link: Arc<Link>, patience: Duration) {
     // The first one has waited longest.
     let since = wanted[0].since;
+    wanted.sort_by(|one, other| slot(&one.key).cmp(slot(&other.key)));
     let ask = |mut connection: MultiplexedConnection| {
         // Some may have gone while there was none.
         wanted.retain(|wanted| !wanted.tell.is_closed());
-        let command = command(&wanted);
+        let command = (!wanted.is_empty()).then(|| command(&wanted));
         async move {
-            if command.is_empty() {
-                return Ok(Vec::new());
+            match command {
+                Some(command) => command.query_async(&mut connection).await,
+                None => Ok(Vec::new()),
             }
-            command.query_async(&mut connection).await
         }
     };
-    let answered = link.run_since(since, patience, ask).await;
-    let mut answered = answered.map(|(number, answers): (_, Vec<_>)| (number, answers.into_iter()));
-    for Wanted { tell, .. } in wanted {
-        let found = match &mut answered {
-            Ok((number, answers)) => found(answers.next(), answers.next()).map_err(|error| {
-                link.has_failed(*number, &error);
-                shared_error(&error)
-            }),
-            Err(error) => Err(error.clone()),
-        };
+    let found = match link.run_since(since, patience, ask).await {
+        Ok((number, answers)) => found(&wanted, answers)
+            .into_iter()
+            .map(|found| {
+                found.map_err(|error| {
+                    link.has_failed(number, &error);
+                    shared_error(&error)
+                })
+            })
+            .collect(),
+        Err(error) => vec![Err(error); wanted.len()],
+    };
+    for (Wanted { tell, .. }, found) in wanted.into_iter().zip(found) {
         // Whoever has gone does not hear it.
         let _ = tell.send(found);
     }
 }
 
-/// The answer to one command of several; `None` where there is one too few.
-type Answer = Option<RedisResult<Value>>;
-
-/// What the answers to both commands of a key say.
-fn found(page: Answer, left: Answer) -> RedisResult<Option<Kept>> {
-    let page: Option<Vec<u8>> = value(page)?;
-    let left = value(left)?;
-    Ok(page.map(|bytes| kept(bytes, left)))
-}
-
-fn value<T: FromRedisValue>(answer: Answer) -> RedisResult<T> {
-    Ok(from_redis_value(answer.unwrap_or(Ok(Value::Nil))?)?)
-}
-
-/// Two commands for each.
+/// The server's time, and the pages of each slot.
 fn command(wanted: &[Wanted]) -> Pipeline {
-    let mut command = Pipeline::with_capacity(2 * wanted.len());
-    command.ignore_errors();
-    for Wanted { key, .. } in wanted {
-        command.add_command(of_key("GET", key)).add_command(of_key("PTTL", key));
+    let mut command = Pipeline::new();
+    command.ignore_errors().cmd("TIME");
+    for of_slot in by_slot(wanted) {
+        let bytes = of_slot.iter().map(|wanted| wanted.key.len()).sum();
+        let mut pages = Cmd::with_capacity(1 + of_slot.len(), bytes);
+        pages.arg("MGET");
+        for Wanted { key, .. } in of_slot {
+            pages.arg(key);
+        }
+        command.add_command(pages);
     }
     command
 }
 
-fn of_key(name: &str, key: &str) -> Cmd {
-    let mut command = Cmd::with_capacity(2, KEY_BYTES);
-    command.arg(name).arg(key);
-    command
+/// What the answers to that command say of each page.
+fn found(wanted: &[Wanted], answers: Vec<RedisResult<Value>>) -> Vec<RedisResult<Option<Kept>>> {
+    let mut answers = answers.into_iter();
+    let clock: RedisResult<Clock> = value(answers.next());
+    let mut of_slot = |count: usize| -> RedisResult<Vec<Option<Kept>>> {
+        let pages: Vec<Option<Vec<u8>>> = value(answers.next())?;
+        let clock = clock.clone()?;
+        if pages.len() != count {
+            return Err((ErrorKind::UnexpectedReturnType, "not as many pages as keys").into());
+        }
+        Ok(pages.into_iter().map(|page| page.map(|page| kept(page, clock))).collect())
+    };
+    let each = |wanted: &[Wanted]| match of_slot(wanted.len()) {
+        Ok(pages) => pages.into_iter().map(Ok).collect(),
+        Err(error) => vec![Err(error); wanted.len()],
+    };
+    by_slot(wanted).flat_map(each).collect()
 }
 
-/// The server tells the life that is left in milliseconds, and something below 0 of a page that
-/// has ended meanwhile or has none.
-pub(super) fn kept(bytes: Vec<u8>, left: i64) -> Kept {
-    let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
-    Kept { bytes: Bytes::from(bytes), left }
+/// The answer to one command of several; `None` where there is one too few.
+fn value<T: FromRedisValue>(answer: Option<RedisResult<Value>>) -> RedisResult<T> {
+    Ok(from_redis_value(answer.unwrap_or(Ok(Value::Nil))?)?)
+}
+
+/// They are in the order of their slots.
+fn by_slot(wanted: &[Wanted]) -> impl Iterator<Item = &[Wanted]> {
+    wanted.chunk_by(|one, other| slot(&one.key) == slot(&other.key))
+}
+
+/// The part of a key that its hash slot is computed from.
+fn slot(key: &str) -> &str {
+    let in_braces = || key.split_once('{')?.1.split_once('}').map(|(slot, _)| slot);
+    in_braces().filter(|slot| !slot.is_empty()).unwrap_or(key)
 }
