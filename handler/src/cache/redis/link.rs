@@ -39,6 +39,8 @@ const RENEWED_AGAIN: Duration = Duration::from_secs(5);
 /// Commands and pipelines that may wait for their turn to be written, pages among them, also those
 /// of callers that have given up.
 const WAITING_MAX: usize = 256;
+/// Bytes that can be read at once: what a server writes at once (`NET_MAX_WRITES_PER_EVENT`).
+const READ_AT_ONCE: usize = 64 * 1_024;
 
 /// A handle to the connection. Its end is the connection's.
 pub(super) struct Link {
@@ -335,6 +337,11 @@ async fn connect(
             .set_response_timeout(None)
             .set_pipeline_buffer_size(WAITING_MAX);
         let connecting = client.get_multiplexed_async_connection_with_config(&config);
+        let connecting = async {
+            let mut connection = connecting.await?;
+            widen(&mut connection).await;
+            Ok(connection)
+        };
         match timeout(CONNECT_WITHIN, connecting).await {
             Ok(Ok(connection)) => Ok((connection, pass.renewed_after)),
             Ok(Err(e)) => {
@@ -346,6 +353,17 @@ async fn connect(
         }
     };
     connecting.await.map_err(|error| SharedError::Away(reason(error)))
+}
+
+/// The client reads into a buffer that grows with the longest text that came, and is 8 KiB at
+/// first: that is one read a page. So it is sent a long one, once. (A page of 10 kB that only Redis
+/// has, 47.4 us of our processor time: 44.6 us so.)
+async fn widen(connection: &mut MultiplexedConnection) {
+    let mut echo = redis::cmd("ECHO");
+    echo.arg(vec![b' '; READ_AT_ONCE]);
+    if let Err(error) = echo.exec_async(connection).await {
+        tracing::debug!("the shared cache is read in small pieces: {}", shared_error(&error));
+    }
 }
 
 fn reason(error: SharedError) -> String {
