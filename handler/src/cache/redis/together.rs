@@ -2,6 +2,7 @@
 //! before a thread of ours has nothing else to do, and in it one command for those of a hash slot.
 //! Each write wakes the server, each answer us, and each command is read there and here.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,8 +29,20 @@ type Found = Result<Option<Kept>, SharedError>;
 /// The page at a key, for somebody who waits.
 struct Wanted {
     key: String,
+    /// Where in the key stands what its hash slot is computed from.
+    slot: Range<usize>,
     since: Instant,
     tell: oneshot::Sender<Found>,
+}
+
+impl Wanted {
+    fn new(key: String, tell: oneshot::Sender<Found>) -> Self {
+        Self { slot: slot(&key), key, since: Instant::now(), tell }
+    }
+
+    fn slot(&self) -> &str {
+        &self.key[self.slot.clone()]
+    }
 }
 
 impl Together {
@@ -44,7 +57,7 @@ impl Together {
     pub(super) async fn get(&self, key: String) -> Found {
         let gone = || SharedError::Away("it was shut down".to_owned());
         let (tell, told) = oneshot::channel();
-        self.0.send(Wanted { key, since: Instant::now(), tell }).map_err(|_| gone())?;
+        self.0.send(Wanted::new(key, tell)).map_err(|_| gone())?;
         told.await.map_err(|_| gone())?
     }
 }
@@ -69,7 +82,7 @@ async fn gather(mut comes: mpsc::UnboundedReceiver<Wanted>, link: Arc<Link>, pat
 async fn ask_for(mut wanted: Vec<Wanted>, link: Arc<Link>, patience: Duration) {
     // The first one has waited longest.
     let since = wanted[0].since;
-    wanted.sort_by(|one, other| slot(&one.key).cmp(slot(&other.key)));
+    wanted.sort_by(|one, other| one.slot().cmp(other.slot()));
     let ask = |mut connection: MultiplexedConnection| {
         // Some may have gone while there was none.
         wanted.retain(|wanted| !wanted.tell.is_closed());
@@ -141,11 +154,37 @@ fn value<T: FromRedisValue>(answer: Option<RedisResult<Value>>) -> RedisResult<T
 
 /// They are in the order of their slots.
 fn by_slot(wanted: &[Wanted]) -> impl Iterator<Item = &[Wanted]> {
-    wanted.chunk_by(|one, other| slot(&one.key) == slot(&other.key))
+    wanted.chunk_by(|one, other| one.slot() == other.slot())
 }
 
-/// The part of a key that its hash slot is computed from.
-fn slot(key: &str) -> &str {
-    let in_braces = || key.split_once('{')?.1.split_once('}').map(|(slot, _)| slot);
-    in_braces().filter(|slot| !slot.is_empty()).unwrap_or(key)
+/// The part in a key's first braces; the whole key where there is none.
+fn slot(key: &str) -> Range<usize> {
+    let in_braces = || {
+        let first = key.find('{')? + 1;
+        let length = key[first..].find('}')?;
+        (length > 0).then_some(first..first + length)
+    };
+    in_braces().unwrap_or(0..key.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the cluster specification of Redis has it.
+    #[test]
+    fn a_slot_is_what_stands_in_the_first_braces() {
+        for (key, expected) in [
+            ("shop:3:{7}:abc", "7"),
+            ("{user1000}.following", "user1000"),
+            ("foo{}{bar}", "foo{}{bar}"),
+            ("foo{{bar}}zap", "{bar"),
+            ("foo{bar}{zap}", "bar"),
+            ("foo}{bar", "foo}{bar"),
+            ("{é}", "é"),
+            ("", ""),
+        ] {
+            assert_eq!(&key[slot(key)], expected, "{key}");
+        }
+    }
 }
