@@ -309,6 +309,33 @@ async fn what_is_no_page_is_replaced() {
     }
 }
 
+/// A refusal says nothing of what lies there.
+#[tokio::test(start_paused = true)]
+async fn what_may_not_be_read_is_not_removed() {
+    let (rows, [one, other]) = (Rows::new(), Twin::ends());
+    ask(&beside(&rows, &one)).await;
+    a_moment().await;
+    other.refuses_to_read(true);
+    assert_eq!(ask(&beside(&rows, &other)).await.1, Outcome::Hit, "it comes with the lease");
+    assert!(one.get(&place()).await.unwrap().is_some());
+}
+
+/// What is told of the life that is left is not hashed.
+#[tokio::test(start_paused = true)]
+async fn no_page_is_believed_to_live_longer_than_it_was_to() {
+    let (rows, [one, other]) = (Rows::new(), Twin::ends());
+    ask(&beside(&rows, &one)).await;
+    a_moment().await;
+    one.prolong(&place(), 100 * LIMITS.ttl);
+    let there = beside(&rows, &other);
+    assert_eq!(ask(&there).await.1, Outcome::Hit);
+    // Longer than any life, and shorter than what was told.
+    sleep(2 * LIMITS.ttl).await;
+    ask(&there).await;
+    a_moment().await;
+    assert_eq!(counted(&there).early_refreshes, 1);
+}
+
 /// What no clock can have told is not believed, and does not reach the store.
 #[tokio::test(start_paused = true)]
 async fn a_version_that_cannot_be_is_forgotten() {

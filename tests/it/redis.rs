@@ -145,15 +145,18 @@ async fn what_is_no_text_is_nothing_and_makes_way_for_a_page() {
     assert_eq!(shared.get(&here).await.unwrap().unwrap().bytes, page.bytes);
 }
 
-/// Nothing of what it is for needs that.
+/// The echo of a long text only makes reads larger.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs TEST_REDIS_SERVER"]
-async fn a_server_that_refuses_to_echo_is_used() {
-    let server = RedisServer::start();
-    server.command(&["ACL", "SETUSER", "default", "-echo"]);
-    let shared = server.shared("shop");
-    shared.fill(&place("7", "a"), &page(7, 5, ""), LIFE, None).await.unwrap();
-    assert!(shared.get(&place("7", "a")).await.unwrap().is_some());
+async fn each_connection_has_one_echo_and_a_server_may_refuse_it() {
+    for (right, counted) in [("+echo", "calls"), ("-echo", "rejected_calls")] {
+        let server = RedisServer::start();
+        server.command(&["ACL", "SETUSER", "default", right]);
+        let shared = server.shared("shop");
+        shared.fill(&place("7", "a"), &page(7, 5, ""), LIFE, None).await.unwrap();
+        assert!(shared.get(&place("7", "a")).await.unwrap().is_some(), "{right}");
+        assert_eq!(server.command_statistic("echo", counted), 1, "{right}");
+    }
 }
 
 fn is_nonsense<T>(answer: &Result<T, SharedError>, word: &str) -> bool {
@@ -174,7 +177,7 @@ async fn of_pages_that_are_wanted_at_once_each_is_given_to_who_wants_it() {
     until_there(&*shared).await;
     let lies_there = |number: usize| number.is_multiple_of(3);
     let page_of = |number: usize| page(7, 5, &number.to_string());
-    let slot_of = |number: usize| (number % 7).to_string();
+    let slot_of = |number: usize| (number % 3).to_string();
     let place_of = |number: usize| place(&slot_of(number), &number.to_string());
     let places: Vec<_> = (0..200).map(place_of).collect();
     for (number, place) in places.iter().enumerate().filter(|(number, _)| lies_there(*number)) {
@@ -182,13 +185,17 @@ async fn of_pages_that_are_wanted_at_once_each_is_given_to_who_wants_it() {
     }
     server.command(&["LPUSH", &format!("shop:7:{{{}}}:{NO_TEXT}", slot_of(NO_TEXT)), "x"]);
     let reads = || server.statistic("total_reads_processed");
-    let before = reads();
+    let calls = || ["time", "mget"].map(|name| server.command_statistic(name, "calls"));
+    let (called, before) = (calls(), reads());
     // The first one goes before it is answered, and it was the one to ask for all.
     assert!(shared.get(&places[0]).now_or_never().is_none());
     let all = join_all(places.iter().map(|place| shared.get(place)));
     let found = timeout(SOON, all).await.expect("nobody is forgotten");
     let made = reads() - before;
     assert!(made <= 30, "{made} reads for 200 pages");
+    let [times, mgets] = calls();
+    let made = (times - called[0], mgets - called[1]);
+    assert!(made.0 <= 30 && made.1 <= 3 * 30, "{made:?} looks at the clock, and commands");
     for (number, found) in found.into_iter().enumerate() {
         let bytes = found.unwrap().map(|kept| kept.bytes);
         assert_eq!(bytes, lies_there(number).then(|| page_of(number).bytes), "{number}");

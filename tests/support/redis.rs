@@ -161,6 +161,18 @@ impl RedisServer {
         counted.unwrap().trim().parse().unwrap()
     }
 
+    /// What it has counted of a command; 0 of one that nobody has sent.
+    pub fn command_statistic(&self, command: &str, name: &str) -> u64 {
+        let stats = self.text(&["INFO", "commandstats"]);
+        let of_command = |l: &str| {
+            l.strip_prefix("cmdstat_")?.strip_prefix(command)?.strip_prefix(':').map(str::to_owned)
+        };
+        let Some(counts) = stats.lines().find_map(of_command) else { return 0 };
+        let counted =
+            counts.split(',').find_map(|count| count.strip_prefix(name)?.strip_prefix('='));
+        counted.unwrap().trim().parse().unwrap()
+    }
+
     /// Where it is, unencrypted, for the one who may do everything.
     pub fn url(&self) -> String {
         let login = if self.tls_port.is_some() { ":hunter2%2F%2B%3D@" } else { "" };

@@ -107,6 +107,7 @@ pub struct Twin {
     state: Arc<Mutex<State>>,
     told: tokio::sync::Mutex<UnboundedReceiver<Versions>>,
     is_away: AtomicBool,
+    refuses_to_read: AtomicBool,
 }
 
 impl Twin {
@@ -117,14 +118,26 @@ impl Twin {
             let (listener, told) = unbounded_channel();
             state.lock().unwrap().listeners.push(listener);
             let state = Arc::clone(&state);
-            let (told, is_away) = (told.into(), AtomicBool::new(false));
-            Arc::new(Self { state, told, is_away })
+            let [is_away, refuses_to_read] = [false; 2].map(AtomicBool::new);
+            Arc::new(Self { state, told: told.into(), is_away, refuses_to_read })
         })
     }
 
     /// Whether this end cannot reach it.
     pub fn is_away(&self, is_away: bool) {
         self.is_away.store(is_away, Ordering::SeqCst);
+    }
+
+    /// Whether this end may not read a page without a lease.
+    pub fn refuses_to_read(&self, refuses: bool) {
+        self.refuses_to_read.store(refuses, Ordering::SeqCst);
+    }
+
+    /// Has a page live for so long from now on.
+    pub fn prolong(&self, place: &Place, life: Duration) {
+        let mut state = self.state.lock().unwrap();
+        let (_, until) = state.memory.pages.get_mut(place).expect("a page to be prolonged");
+        *until = Instant::now() + life;
     }
 
     /// Puts bytes where a page lies.
@@ -167,6 +180,9 @@ impl Shared for Twin {
     }
 
     async fn get(&self, place: &Place) -> Result<Option<Kept>, SharedError> {
+        if self.refuses_to_read.load(Ordering::SeqCst) {
+            return Err(SharedError::Nonsense("told to give one".to_owned()));
+        }
         Ok(self.state()?.memory.page(place))
     }
 

@@ -75,7 +75,8 @@ impl Look<'_> {
     /// What was left there.
     pub(super) async fn glance(&self) -> Glance {
         match self.cache.ask_shared_to(Caller::Waiting, self.shared.get(&self.place)).await {
-            Ok(None) => Glance::Nothing(None),
+            // A refusal is about what was asked, and not about what lies there.
+            Ok(None) | Err(SharedError::Nonsense(_)) => Glance::Nothing(None),
             Ok(Some(kept)) => match self.take(&kept) {
                 Taken::Counts(fetched) => Glance::Page(fetched),
                 Taken::Older(stamp) => Glance::Nothing(Some(stamp)),
@@ -84,10 +85,6 @@ impl Look<'_> {
                     Glance::Nothing(None)
                 }
             },
-            Err(SharedError::Nonsense(_)) => {
-                self.remove().await;
-                Glance::Nothing(None)
-            }
             Err(SharedError::Away(_)) => Glance::Away,
         }
     }
@@ -240,8 +237,10 @@ impl Look<'_> {
         if !self.known.counts(&answer.tags) {
             return Stamp::read(&kept.bytes).map_or(Taken::NoPage, Taken::Older);
         }
-        let age = life.saturating_sub(kept.left);
-        Taken::Counts(Fetched { answer: Arc::new(answer), age, left: kept.left, is_shared: true })
+        // What is told of the life that is left is not hashed, and by a clock of somebody else.
+        let left = kept.left.min(life);
+        let age = life.saturating_sub(left);
+        Taken::Counts(Fetched { answer: Arc::new(answer), age, left, is_shared: true })
     }
 
     /// Reads a page that was left by any instance, of any age.

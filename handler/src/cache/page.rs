@@ -33,8 +33,8 @@ use super::forms::Forms;
 use super::shared::{Page, Stamp};
 use super::versions::{Row, Tag};
 
-/// The number of this format and of what stands behind it, part of every page's key: two releases that have different ones
-/// never read each other's pages.
+/// The number of this format and of what stands behind it, part of every page's key: two releases
+/// that have different ones never read each other's pages.
 pub const FORMAT: u32 = 3;
 
 const FOUND: u8 = 1;

@@ -1,7 +1,7 @@
 //! The shared part in a Redis server, or whatever speaks its protocol.
 //!
 //! Every command and every script touches keys of one hash slot, and names them all, so that any
-//! clustering behind a proxy will do; the auditor's `SCAN` alone names none. Pages have a life;
+//! clustering behind a proxy will do; the auditor's `SCAN` and the `TIME` alone name none. Pages have a life;
 //! versions have none, and Redis may lose them all the same. All commands share one connection, and
 //! each has a deadline or shares one; none is repeated here. What was lost, and what a command that
 //! was given up has done after all, is healed by whoever compares versions.
@@ -114,20 +114,22 @@ impl RedisShared {
         for key in keys.into_iter().filter(|key| !key.contains(":lease:")) {
             match self.together.get(key.clone()).await {
                 Ok(Some(kept)) => found.push(Some(kept)),
-                // It has gone meanwhile, or is no text.
-                Ok(None) if self.is_there(&key).await? => found.push(None),
+                Ok(None) if self.is_no_text(&key).await? => found.push(None),
+                // It has gone meanwhile.
                 Ok(None) => {}
-                Err(away) => return Err(away),
+                Err(error) => return Err(error),
             }
         }
         Ok((next, found))
     }
 
-    async fn is_there(&self, key: &str) -> Result<bool, SharedError> {
-        let mut command = redis::cmd("EXISTS");
+    /// Whether something lies at a key that cannot be a page.
+    async fn is_no_text(&self, key: &str) -> Result<bool, SharedError> {
+        let mut command = redis::cmd("TYPE");
         command.arg(key);
         let ask = |mut c: MultiplexedConnection| async move { command.query_async(&mut c).await };
-        self.link.run(PING_WITHIN, ask).await
+        let kind: String = self.link.run(PING_WITHIN, ask).await?;
+        Ok(!matches!(kind.as_str(), "none" | "string"))
     }
 
     fn versions_key(&self) -> Result<String, SharedError> {

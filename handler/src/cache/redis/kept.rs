@@ -1,5 +1,6 @@
-//! When a page ends, by the server's clock: fill.lua writes that behind it. So the life that is left
-//! of many is told by one look at that clock, and not by a command for each.
+//! When a page ends, by the server's clock: `fill.lua` writes that behind it. So the life that is
+//! left of many is told by one look at that clock, and not by a command for each. Behind a proxy
+//! another node may have told the time: the life is wrong by as much as their clocks differ.
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ const END_LEN: usize = 13;
 
 /// A page as it lies there. One without an end has ended: whoever reads it will see what it is.
 pub(super) fn kept(mut bytes: Vec<u8>, (seconds, micros): Clock) -> Kept {
-    let now = Duration::new(seconds, 0) + Duration::from_micros(micros);
+    let now = Duration::from_secs(seconds).saturating_add(Duration::from_micros(micros));
     let end = end(&bytes);
     if end.is_some() {
         bytes.truncate(bytes.len() - END_LEN);
@@ -47,7 +48,7 @@ mod tests {
         assert_kept("page1764000600250", "page", 600_000);
         assert_kept("page91764000000251", "page9", 1);
         assert_kept("1764000001250", "", 1_000);
-        // By a clock that was set back, or of a page that ends while it is read.
+        // It ends while it is read, or the clock was set forward.
         assert_kept("page1764000000250", "page", 0);
         assert_kept("page0000000000000", "page", 0);
     }

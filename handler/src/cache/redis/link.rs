@@ -20,7 +20,8 @@ use super::pauses::Pauses;
 use super::target::{Pass, Target, says, shared_error};
 use crate::cache::shared::SharedError;
 
-/// A new connection has so long, name look-up, TLS and login included.
+/// A new connection has so long, name look-up, TLS, login and one text of [`READ_AT_ONCE`] there
+/// and back included.
 pub(super) const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 /// One that is silent is asked whether it still is: a peer that is gone says nothing, and
 /// some close what is idle.
@@ -339,8 +340,7 @@ async fn connect(
         let connecting = client.get_multiplexed_async_connection_with_config(&config);
         let connecting = async {
             let mut connection = connecting.await?;
-            widen(&mut connection).await;
-            Ok(connection)
+            widen(&mut connection).await.map(|()| connection)
         };
         match timeout(CONNECT_WITHIN, connecting).await {
             Ok(Ok(connection)) => Ok((connection, pass.renewed_after)),
@@ -358,11 +358,15 @@ async fn connect(
 /// The client reads into a buffer that grows with the longest text that came, and is 8 KiB at
 /// first: that is one read a page. So it is sent a long one, once. (A page of 10 kB that only Redis
 /// has, 47.4 us of our processor time: 44.6 us so.)
-async fn widen(connection: &mut MultiplexedConnection) {
+async fn widen(connection: &mut MultiplexedConnection) -> RedisResult<()> {
     let mut echo = redis::cmd("ECHO");
     echo.arg(vec![b' '; READ_AT_ONCE]);
-    if let Err(error) = echo.exec_async(connection).await {
-        tracing::debug!("the shared cache is read in small pieces: {}", shared_error(&error));
+    match echo.exec_async(connection).await {
+        Err(error) if !error.is_unrecoverable_error() => {
+            tracing::debug!("the shared cache is read in small pieces: {}", shared_error(&error));
+            Ok(())
+        }
+        echoed => echoed,
     }
 }
 

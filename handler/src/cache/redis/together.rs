@@ -169,7 +169,51 @@ fn slot(key: &str) -> Range<usize> {
 
 #[cfg(test)]
 mod tests {
+    use redis::RedisError;
+
     use super::*;
+
+    /// `None` for one that is refused.
+    type Said<'a> = Option<&'a [Option<&'a str>]>;
+
+    const CLOCK: Said<'_> = Some(&[Some("1764000000"), Some("250000")]);
+
+    /// What is told of two pages of one slot and one of each of two others, where this is said.
+    fn told(said: &[Said<'_>]) -> String {
+        let wanted = |key: &str| Wanted::new(key.to_owned(), oneshot::channel().0);
+        let wanted = ["{1}:a", "{1}:b", "{2}:a", "{3}:a"].map(wanted);
+        let text = |text: &str| Value::BulkString(text.as_bytes().to_vec());
+        let answer = |said: &Said<'_>| {
+            let texts = said.ok_or((ErrorKind::Client, "refused"))?;
+            Ok(Value::Array(texts.iter().map(|said| said.map_or(Value::Nil, text)).collect()))
+        };
+        let word = |found| match found {
+            Ok(Some(Kept { bytes, .. })) => String::from_utf8(bytes.to_vec()).unwrap(),
+            Ok(None) => "-".to_owned(),
+            Err(error) if RedisError::kind(&error) == ErrorKind::Client => "refused".to_owned(),
+            Err(error) => format!("{:?}", error.kind()),
+        };
+        let found = found(&wanted, said.iter().map(answer).collect());
+        found.into_iter().map(word).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn everybody_is_told_of_the_own_page() {
+        let (first, two, three) =
+            (Some(&[Some("one"), None][..]), Some(&[Some("two")][..]), Some(&[Some("three")][..]));
+        assert_eq!(told(&[CLOCK, first, two, three]), "one - two three");
+        // What is wrong with one slot is nothing to the others.
+        assert_eq!(told(&[CLOCK, None, two, three]), "refused refused two three");
+        assert_eq!(told(&[CLOCK, first, first, three]), "one - UnexpectedReturnType three");
+        assert_eq!(
+            told(&[CLOCK, two, two, three]),
+            "UnexpectedReturnType UnexpectedReturnType two three"
+        );
+        // Without the time nobody knows how long any page lives.
+        assert_eq!(told(&[None, first, two, three]), "refused refused refused refused");
+        // Fewer answers than commands.
+        assert_eq!(told(&[CLOCK, first, two]), "one - two UnexpectedReturnType");
+    }
 
     /// As the cluster specification of Redis has it.
     #[test]
