@@ -14,8 +14,8 @@ LOCAL_HIT_MIN = 0.95
 SHARED_HIT_MIN = 0.5
 SEEN_MAX_MS = 20
 CONNECTIONS = 64
-# GETs are counted before and after each second of ours: a machine that others share has another
-# speed in the next ten.
+# The other one is counted before and after each second of ours: a machine that others share has
+# another speed in the next ten.
 TURNS = 5
 GETS = 40_000
 WRITES = 500
@@ -93,13 +93,10 @@ def bench_hits(folder, options, table, tools, data, shared):
         for server in (alone, beside):
             for path in paths:
                 server.get(path)
-        ratios = []
-        for _ in range(options.rounds):
-            without = tools.load(folder, alone.url, "paths")["rate"]
-            with_it = tools.load(folder, beside.url, "paths")["rate"]
-            ratios.append(with_it / without)
-            print(f"  with {with_it:.0f}/s, without {without:.0f}/s", flush=True)
-    ratio = statistics.median(ratios)
+        def rate_of(server):
+            return tools.load(folder, server.url, "paths", seconds=1)["rate"]
+
+        ratio = in_turns(options, lambda: rate_of(beside), lambda: rate_of(alone), "without")
     table.add("a local hit beside Redis, rate", f"{ratio:.2f} x", LOCAL_HIT_MIN / ratio,
               f"floor {LOCAL_HIT_MIN} x without", 1.0)
 
@@ -124,15 +121,22 @@ def bench_shared_hits(folder, options, table, tools, data, redis, shared):
 def against_gets(folder, options, tools, server, redis, encodings, stored):
     """Our rate to clients that take these encodings, over that of GETs of what is stored by a name
     and so many numbers. Both draw at random."""
-    ratios = []
-    after = redis.gets_per_second(*stored)
-    for _ in range(TURNS * options.rounds):
-        before = after
-        ours = tools.load(folder, server.url, "paths", connections=CONNECTIONS,
+    def ours():
+        return tools.load(folder, server.url, "paths", connections=CONNECTIONS,
                           encodings=encodings, uniform=True, seconds=1)["rate"]
-        after = redis.gets_per_second(*stored)
-        ratios.append(2 * ours / (before + after))
-        print(f"  ours {ours:.0f}/s, raw GETs {(before + after) / 2:.0f}/s", flush=True)
+
+    return in_turns(options, ours, lambda: redis.gets_per_second(*stored), "raw GETs")
+
+
+def in_turns(options, ours, other, name):
+    """The median of our rate over the mean of the other one before and after it."""
+    ratios = []
+    after = other()
+    for _ in range(TURNS * options.rounds):
+        before, rate = after, ours()
+        after = other()
+        ratios.append(2 * rate / (before + after))
+        print(f"  ours {rate:.0f}/s, {name} {(before + after) / 2:.0f}/s", flush=True)
     return statistics.median(ratios)
 
 
