@@ -142,7 +142,9 @@ impl UnderHost {
             assert!(began.elapsed() < LISTENS_WITHIN, "CONTRACT 6.6");
             std::thread::sleep(Duration::from_millis(20));
         }
-        Self { url: format!("http://{address}"), serving, client: Client::new() }
+        // A connection for each request: a kept one may be closed while the next is on its way.
+        let client = Client::builder().pool_max_idle_per_host(0).build().unwrap();
+        Self { url: format!("http://{address}"), serving, client }
     }
 
     async fn status(&self, method: Method, path: &str) -> u16 {
