@@ -20,7 +20,9 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::support::TestFolder;
 use crate::support::decode::decoded;
-use crate::support::instances::{BOUND, BOUND_OF_ALL, PAGE, Shop, serve_with, until_shared};
+use crate::support::instances::{
+    BOUND, BOUND_OF_ALL, PAGE, Shop, serve_with, until_it_has_redis, until_shared,
+};
 use crate::support::process::header;
 use crate::support::redis::{PASSWORD, PATIENT, RedisServer};
 use crate::support::shop::{administrator, counted, put, told_of_itself};
@@ -147,6 +149,8 @@ async fn processes_share_through_tls() {
     };
     let (one, other) = (serve(), serve());
     let client = Client::new();
+    until_it_has_redis(&client, &one.url).await;
+    until_it_has_redis(&client, &other.url).await;
     let token = administrator(&client, &one.url).await;
     for limit in 1..100 {
         for instance in [&one, &other] {

@@ -15,7 +15,8 @@ use vitrine::question::Question;
 use crate::sqlserver_faults::{numbers, page};
 use crate::support::fault_proxy::FaultProxy;
 use crate::support::instances::{
-    BOUND, BOUND_OF_ALL, Instance, PAGE, Shop, price_of, serve, serve_with, until_shared,
+    BOUND, BOUND_OF_ALL, Instance, PAGE, Shop, price_of, serve, serve_with, until_it_has_redis,
+    until_shared,
 };
 use crate::support::process::header;
 use crate::support::redis::{PATIENT, RedisServer};
@@ -139,7 +140,8 @@ async fn a_writer_dies(shop: &Shop, price: u64) -> bool {
     };
     let first = &shop.instances[0].url;
     assert!(put_chair(first, price - 1).await.unwrap().status().is_success());
-    // All keep the page now, and the writer is connected.
+    until_it_has_redis(&shop.client, &writer.url).await;
+    // All keep the page now.
     for url in [first, &shop.instances[1].url, &writer.url] {
         price_at(shop, url).await;
     }

@@ -155,6 +155,13 @@ async fn each_connection_has_one_echo_and_a_server_may_refuse_it() {
         let shared = server.shared("shop");
         shared.fill(&place("7", "a"), &page(7, 5, ""), LIFE, None).await.unwrap();
         assert!(shared.get(&place("7", "a")).await.unwrap().is_some(), "{right}");
+        // It goes beside the commands.
+        let asked = async {
+            while server.command_statistic("echo", counted) == 0 {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(SOON, asked).await.unwrap();
         assert_eq!(server.command_statistic("echo", counted), 1, "{right}");
     }
 }

@@ -51,6 +51,21 @@ impl Instance {
     }
 }
 
+/// Waits until a process that has just been started has the shared cache.
+pub async fn until_it_has_redis(client: &Client, url: &str) {
+    let is_there = |part: &Value| part["name"] == "shared cache" && part["state"] == "ready";
+    let began = Instant::now();
+    loop {
+        let ready = client.get(format!("{url}/health/ready")).send().await.unwrap();
+        let ready: Value = ready.json().await.unwrap();
+        if ready["parts"].as_array().unwrap().iter().any(is_there) {
+            return;
+        }
+        assert!(began.elapsed() < 4 * BOUND_OF_ALL, "{url}: {ready}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// The processes, and what they were heard to answer.
 pub struct Shop {
     pub folder: TestFolder,

@@ -20,8 +20,7 @@ use super::pauses::Pauses;
 use super::target::{Pass, Target, says, shared_error};
 use crate::cache::shared::SharedError;
 
-/// A new connection has so long, name look-up, TLS, login and one text of [`READ_AT_ONCE`] there
-/// and back included.
+/// A new connection has so long, name look-up, TLS and login included.
 pub(super) const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 /// One that is silent is asked whether it still is: a peer that is gone says nothing, and
 /// some close what is idle.
@@ -288,6 +287,10 @@ impl Keeper {
     }
 
     async fn heed(&mut self, mut connection: MultiplexedConnection) -> Lost {
+        // Commands go beside it.
+        if let Err(error) = widen(&mut connection).await {
+            return Lost::Gone(reason(error));
+        }
         let mut ping = Instant::now() + PING_EVERY;
         let well = Instant::now() + WELL_AFTER;
         loop {
@@ -338,10 +341,6 @@ async fn connect(
             .set_response_timeout(None)
             .set_pipeline_buffer_size(WAITING_MAX);
         let connecting = client.get_multiplexed_async_connection_with_config(&config);
-        let connecting = async {
-            let mut connection = connecting.await?;
-            widen(&mut connection).await.map(|()| connection)
-        };
         match timeout(CONNECT_WITHIN, connecting).await {
             Ok(Ok(connection)) => Ok((connection, pass.renewed_after)),
             Ok(Err(e)) => {
@@ -358,15 +357,17 @@ async fn connect(
 /// The client reads into a buffer that grows with the longest text that came, and is 8 KiB at
 /// first: that is one read a page. So it is sent a long one, once. (A page of 10 kB that only Redis
 /// has, 47.4 us of our processor time: 44.6 us so.)
-async fn widen(connection: &mut MultiplexedConnection) -> RedisResult<()> {
+async fn widen(connection: &mut MultiplexedConnection) -> Result<(), SharedError> {
     let mut echo = redis::cmd("ECHO");
     echo.arg(vec![b' '; READ_AT_ONCE]);
-    match echo.exec_async(connection).await {
-        Err(error) if !error.is_unrecoverable_error() => {
+    match timeout(PONG_WITHIN, echo.exec_async(connection)).await {
+        Ok(Err(error)) if error.is_unrecoverable_error() => Err(shared_error(&error)),
+        Ok(Err(error)) => {
             tracing::debug!("the shared cache is read in small pieces: {}", shared_error(&error));
             Ok(())
         }
-        echoed => echoed,
+        Ok(Ok(())) => Ok(()),
+        Err(_) => Err(SharedError::Away("it does not answer".to_owned())),
     }
 }
 
