@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, RedisError, RedisResult};
+use redis::{AsyncConnectionConfig, Cmd, RedisError, RedisResult};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
@@ -348,7 +348,7 @@ async fn connect(
                 target.was_refused(pass, &e).await;
                 Err(error)
             }
-            Err(_) => Err(SharedError::Away("it does not answer".to_owned())),
+            Err(_) => Err(silent()),
         }
     };
     connecting.await.map_err(|error| SharedError::Away(reason(error)))
@@ -360,20 +360,13 @@ async fn connect(
 async fn widen(connection: &mut MultiplexedConnection) -> Result<(), SharedError> {
     let mut echo = redis::cmd("ECHO");
     echo.arg(vec![b' '; READ_AT_ONCE]);
-    match timeout(PONG_WITHIN, echo.exec_async(connection)).await {
-        Ok(Err(error)) if error.is_unrecoverable_error() => Err(shared_error(&error)),
-        Ok(Err(error)) => {
+    match answer(connection, &echo).await? {
+        Err(error) if error.is_unrecoverable_error() => Err(shared_error(&error)),
+        Err(error) => {
             tracing::debug!("the shared cache is read in small pieces: {}", shared_error(&error));
             Ok(())
         }
-        Ok(Ok(())) => Ok(()),
-        Err(_) => Err(SharedError::Away("it does not answer".to_owned())),
-    }
-}
-
-fn reason(error: SharedError) -> String {
-    match error {
-        SharedError::Away(why) | SharedError::Nonsense(why) => why,
+        Ok(()) => Ok(()),
     }
 }
 
@@ -397,11 +390,8 @@ async fn renew(target: &Target, connection: &mut MultiplexedConnection) -> Durat
         let Pass { user, password, renewed_after } = target.pass().await?;
         let mut auth = redis::cmd("AUTH");
         auth.arg(user).arg(password.as_ref().map(secrecy::ExposeSecret::expose_secret));
-        match timeout(PONG_WITHIN, auth.exec_async(connection)).await {
-            Ok(Ok(())) => Ok(renewed_after.unwrap_or(RENEWED_AGAIN)),
-            Ok(Err(e)) => Err(shared_error(&e)),
-            Err(_) => Err(SharedError::Away("it does not answer".to_owned())),
-        }
+        answer(connection, &auth).await?.map_err(|e| shared_error(&e))?;
+        Ok(renewed_after.unwrap_or(RENEWED_AGAIN))
     };
     renewed.await.unwrap_or_else(|error: SharedError| {
         tracing::warn!("the login to the shared cache is not renewed: {error}");
@@ -410,10 +400,24 @@ async fn renew(target: &Target, connection: &mut MultiplexedConnection) -> Durat
 }
 
 async fn pong(connection: &mut MultiplexedConnection) -> Result<(), SharedError> {
-    match timeout(PONG_WITHIN, redis::cmd("PING").exec_async(connection)).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(e)) => Err(shared_error(&e)),
-        Err(_) => Err(SharedError::Away("it does not answer".to_owned())),
+    answer(connection, &redis::cmd("PING")).await?.map_err(|e| shared_error(&e))
+}
+
+/// What the server answers to a command that takes no time, a refusal included.
+async fn answer(
+    connection: &mut MultiplexedConnection,
+    command: &Cmd,
+) -> Result<RedisResult<()>, SharedError> {
+    timeout(PONG_WITHIN, command.exec_async(connection)).await.map_err(|_| silent())
+}
+
+fn silent() -> SharedError {
+    SharedError::Away("it does not answer".to_owned())
+}
+
+fn reason(error: SharedError) -> String {
+    match error {
+        SharedError::Away(why) | SharedError::Nonsense(why) => why,
     }
 }
 
@@ -426,11 +430,7 @@ pub(super) async fn probe(target: &Target) -> Result<Duration, SharedError> {
     // In three slots far from each other: a cluster without a proxy sends us away from two.
     for key in ["a", "b", "c"] {
         let mut look = redis::cmd("EXISTS");
-        match timeout(PONG_WITHIN, look.arg(key).exec_async(&mut connection)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(e)) => return Err(shared_error(&e)),
-            Err(_) => return Err(SharedError::Away("it does not answer".to_owned())),
-        }
+        answer(&mut connection, look.arg(key)).await?.map_err(|e| shared_error(&e))?;
     }
     Ok(took)
 }
