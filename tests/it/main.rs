@@ -54,6 +54,7 @@ mod race;
 mod readiness;
 mod redis;
 mod redis_away;
+mod redis_reads;
 mod retries_over_http;
 mod search;
 mod secrets;
