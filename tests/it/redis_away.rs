@@ -14,6 +14,7 @@ use vitrine::crypto::install_providers;
 
 use crate::contract_shared::{Pair, listening, place, versions};
 use crate::redis::{HASTY, SOON, is_away, until_there};
+use crate::support::fault_proxy::{Break, FaultProxy};
 use crate::support::redis::{FORMAT, PASSWORD, RedisServer, begin, clients, log};
 
 /// What a busy machine adds to a deadline.
@@ -195,6 +196,30 @@ async fn a_server_that_drops_its_connections_is_not_stormed() {
     let log = log();
     assert_eq!(log.matches("WARN").count(), 1, "{log}");
     assert!(log.contains("is lost") && !log.contains("there again"), "{log}");
+}
+
+/// What only makes reads larger must not cost every connection.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs TEST_REDIS_SERVER"]
+async fn a_peer_that_hangs_up_over_a_long_text_is_sent_no_other() {
+    let server = RedisServer::start();
+    let wire = FaultProxy::before(([127, 0, 0, 1], server.port).into()).await;
+    wire.breaks([Break::AfterSent(40_000); 100]);
+    let shared = begin(Target { port: wire.port, ..server.target() }, "x");
+    until_there(shared.as_ref()).await;
+    // One for commands, one to listen, and the one that follows the first.
+    let mut connections = 0;
+    let again = async {
+        while connections < 3 {
+            connections += wire.passed().2;
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(SOON, again).await.expect("a long text is sent");
+    until_there(shared.as_ref()).await;
+    sleep(Duration::from_secs(3)).await;
+    assert_eq!(wire.passed().2, 0, "it is used on");
+    assert!(shared.versions().await.is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -39,6 +39,8 @@ const RENEWED_AGAIN: Duration = Duration::from_secs(5);
 /// Commands and pipelines that may wait for their turn to be written, pages among them, also those
 /// of callers that have given up.
 const WAITING_MAX: usize = 256;
+/// Nothing long is sent at first, when those who waited for a connection want to use it.
+const WIDENED_AFTER: Duration = Duration::from_secs(1);
 /// Bytes that can be read at once: what a server writes at once (`NET_MAX_WRITES_PER_EVENT`).
 const READ_AT_ONCE: usize = 64 * 1_024;
 
@@ -112,6 +114,7 @@ impl Link {
             pauses: Pauses::new(),
             is_well: true,
             may_leave_at: Instant::now(),
+            takes_long_texts: true,
         };
         let keeper = tokio::spawn(keeper.keep());
         Self { state, doubts, keeper, full_told: Mutex::default() }
@@ -223,6 +226,8 @@ struct Keeper {
     is_well: bool,
     /// From when on it may be left again for taking no writes.
     may_leave_at: Instant,
+    /// Who has once not answered a long text is sent no other.
+    takes_long_texts: bool,
 }
 
 impl Keeper {
@@ -287,12 +292,10 @@ impl Keeper {
     }
 
     async fn heed(&mut self, mut connection: MultiplexedConnection) -> Lost {
-        // Commands go beside it.
-        if let Err(error) = widen(&mut connection).await {
-            return Lost::Gone(reason(error));
-        }
-        let mut ping = Instant::now() + PING_EVERY;
-        let well = Instant::now() + WELL_AFTER;
+        let began = Instant::now();
+        let (widened, well) = (began + WIDENED_AFTER, began + WELL_AFTER);
+        let mut ping = began + PING_EVERY;
+        let mut is_narrow = self.takes_long_texts;
         loop {
             tokio::select! {
                 doubt = self.doubted.recv() => match doubt {
@@ -314,6 +317,16 @@ impl Keeper {
                 },
                 () = sleep_until(well), if !self.is_well => {
                     self.has_been_well();
+                    continue;
+                }
+                () = sleep_until(widened), if is_narrow => {
+                    is_narrow = false;
+                    let widened = widen(&mut connection).await;
+                    // It makes reads larger, and is not worth a second connection.
+                    self.takes_long_texts = matches!(widened, Ok(true));
+                    if let Err(error) = widened {
+                        return Lost::Gone(reason(error));
+                    }
                     continue;
                 }
                 () = sleep_until(ping) => {}
@@ -355,18 +368,18 @@ async fn connect(
 }
 
 /// The client reads into a buffer that grows with the longest text that came, and is 8 KiB at
-/// first: that is one read a page. So it is sent a long one, once. (A page of 10 kB that only Redis
-/// has, 47.4 us of our processor time: 44.6 us so.)
-async fn widen(connection: &mut MultiplexedConnection) -> Result<(), SharedError> {
+/// first: that is one read a page. So it is sent a long one, once, and tells whether it took it. (A
+/// page of 10 kB that only Redis has, 47.4 us of our processor time: 44.6 us so.)
+async fn widen(connection: &mut MultiplexedConnection) -> Result<bool, SharedError> {
     let mut echo = redis::cmd("ECHO");
     echo.arg(vec![b' '; READ_AT_ONCE]);
     match answer(connection, &echo).await? {
         Err(error) if error.is_unrecoverable_error() => Err(shared_error(&error)),
         Err(error) => {
             tracing::debug!("the shared cache is read in small pieces: {}", shared_error(&error));
-            Ok(())
+            Ok(false)
         }
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(true),
     }
 }
 
