@@ -126,7 +126,7 @@ impl Look<'_> {
                         return Ok(fetched);
                     }
                     Taken::Older(stamp) => seen = Some(stamp),
-                    // Removed before; somebody else has put it there.
+                    // A glance removes it, unless that was refused; nobody tries twice.
                     Taken::NoPage => return self.alone().await,
                 },
                 Turn::Held => {

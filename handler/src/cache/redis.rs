@@ -1,10 +1,11 @@
 //! The shared part in a Redis server, or whatever speaks its protocol.
 //!
 //! Every command and every script touches keys of one hash slot, and names them all, so that any
-//! clustering behind a proxy will do; the auditor's `SCAN` and the `TIME` alone name none. Pages have a life;
-//! versions have none, and Redis may lose them all the same. All commands share one connection, and
-//! each has a deadline or shares one; none is repeated here. What was lost, and what a command that
-//! was given up has done after all, is healed by whoever compares versions.
+//! clustering behind a proxy will do; what names none, as `TIME`, `PING` and the auditor's `SCAN`,
+//! may be answered by any node. Pages have a life; versions have none, and Redis may lose them all
+//! the same. All commands share one connection, and each has a deadline or shares one; none is
+//! repeated here. What was lost, and what a command that was given up has done after all, is healed
+//! by whoever compares versions.
 
 mod kept;
 mod link;

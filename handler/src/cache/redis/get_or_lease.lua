@@ -6,5 +6,7 @@ local stamp = page:sub(1, 31)
 if stamp ~= '' and stamp ~= ARGV[1] then
   return {'page', {page, redis.call('TIME')}}
 end
-if redis.call('SET', KEYS[2], ARGV[2], 'NX', 'PX', ARGV[3]) then return {'granted', false} end
-return {'held', false}
+-- What does not end by itself is nobody's lease.
+if redis.call('PTTL', KEYS[2]) >= 0 then return {'held', false} end
+redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
+return {'granted', false}
