@@ -25,7 +25,7 @@ use crate::support::instances::{
 };
 use crate::support::process::header;
 use crate::support::redis::{PASSWORD, PATIENT, RedisServer};
-use crate::support::shop::{administrator, counted, put, told_of_itself};
+use crate::support::shop::{administrator, counted, put, stats, told_of_itself};
 use crate::support::sqlserver::TestDatabase;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -79,20 +79,18 @@ async fn hold_a_race(shop: Shop) {
 
 /// CONTRACT 4: each one leaves word of itself every five seconds.
 async fn every_instance_is_told_of(shop: &Shop) {
-    let url = format!("{}/stats", shop.instances[0].url);
     let began = Instant::now();
     loop {
-        let asked = shop.client.get(&url).header("authorization", &shop.token).send().await;
-        let stats: Value = asked.unwrap().json().await.unwrap();
-        let listed = stats["instances"].as_array().unwrap();
+        let told = stats(&shop.client, &shop.instances[0].url, &shop.token).await;
+        let listed = told["instances"].as_array().unwrap();
         if listed.len() == shop.instances.len() {
             let hits = |counts: &Value| counts["cache"]["hits"].as_u64().unwrap();
             let sum: u64 = listed.iter().map(|instance| hits(&instance["counts"])).sum();
-            assert_eq!(hits(&stats["totals"]), sum);
+            assert_eq!(hits(&told["totals"]), sum);
             assert!(listed.iter().all(|instance| instance["breakers"]["shared_cache"] == "closed"));
             return;
         }
-        assert!(began.elapsed() < Duration::from_secs(15), "{stats}");
+        assert!(began.elapsed() < Duration::from_secs(15), "{told}");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
@@ -149,9 +147,10 @@ async fn processes_share_through_tls() {
     };
     let (one, other) = (serve(), serve());
     let client = Client::new();
-    until_it_has_redis(&client, &one.url).await;
-    until_it_has_redis(&client, &other.url).await;
     let token = administrator(&client, &one.url).await;
+    for instance in [&one, &other] {
+        until_it_has_redis(&client, &instance.url, &token).await;
+    }
     for limit in 1..100 {
         for instance in [&one, &other] {
             let url = format!("{}/products?limit={limit}", instance.url);

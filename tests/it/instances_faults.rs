@@ -140,7 +140,7 @@ async fn a_writer_dies(shop: &Shop, price: u64) -> bool {
     };
     let first = &shop.instances[0].url;
     assert!(put_chair(first, price - 1).await.unwrap().status().is_success());
-    until_it_has_redis(&shop.client, &writer.url).await;
+    until_it_has_redis(&shop.client, &writer.url, &shop.token).await;
     // All keep the page now.
     for url in [first, &shop.instances[1].url, &writer.url] {
         price_at(shop, url).await;

@@ -17,7 +17,7 @@ use vitrine::question::Question;
 
 use super::process::{Serving, handler};
 use super::redis::RedisServer;
-use super::shop::{BOSS, administrator, put};
+use super::shop::{BOSS, administrator, put, told_of_itself};
 use super::{TestFolder, say};
 
 const WRITERS: usize = 4;
@@ -51,17 +51,23 @@ impl Instance {
     }
 }
 
-/// Waits until a process that has just been started has the shared cache.
-pub async fn until_it_has_redis(client: &Client, url: &str) {
-    let is_there = |part: &Value| part["name"] == "shared cache" && part["state"] == "ready";
+/// Waits until a process that has just been started asks the shared cache and is answered, if it
+/// has one: it leaves one alone for a while that was late three times.
+pub async fn until_it_has_redis(client: &Client, url: &str, token: &str) {
     let began = Instant::now();
     loop {
-        let ready = client.get(format!("{url}/health/ready")).send().await.unwrap();
-        let ready: Value = ready.json().await.unwrap();
-        if ready["parts"].as_array().unwrap().iter().any(is_there) {
+        // It asks for versions when somebody asks it; a search is shared with nobody.
+        client.get(format!("{url}/products?q=lamp")).send().await.unwrap();
+        let told = told_of_itself(client, url, token).await;
+        let (breakers, counts) = (&told["breakers"], &told["counts"]["cache"]);
+        let is_there = match breakers["shared_cache"].as_str() {
+            Some(state) => state == "closed" && counts["reconciliations"] != 0,
+            None => breakers.is_object(),
+        };
+        if is_there {
             return;
         }
-        assert!(began.elapsed() < 4 * BOUND_OF_ALL, "{url}: {ready}");
+        assert!(began.elapsed() < 4 * BOUND_OF_ALL, "{url}: {told}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -139,6 +145,9 @@ impl Shop {
                 put(&shop.client, &shop.instances[0].url, &shop.token, writer, 0).await,
                 201
             );
+        }
+        for instance in &shop.instances {
+            until_it_has_redis(&shop.client, &instance.url, &shop.token).await;
         }
         shop
     }

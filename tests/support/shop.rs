@@ -31,7 +31,11 @@ pub async fn counted(client: &Client, url: &str, token: &str) -> Value {
 
 /// What a process says of itself in `/stats`.
 pub async fn told_of_itself(client: &Client, url: &str, token: &str) -> Value {
+    stats(client, url, token).await["instances"][0].clone()
+}
+
+/// What a process says of itself and of the others that it hears of.
+pub async fn stats(client: &Client, url: &str, token: &str) -> Value {
     let request = client.get(format!("{url}/stats")).header("authorization", token);
-    let stats: Value = request.send().await.unwrap().json().await.unwrap();
-    stats["instances"][0].clone()
+    request.send().await.unwrap().json().await.unwrap()
 }
